@@ -1,0 +1,234 @@
+"""``sensed decode``: readings on stdout and nothing else, diagnostics on stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from decimal import Decimal
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sensed.cli import main
+from sensed.han import READING_KEYS
+from sensed.simulator import METERS, TEST_AUTHENTICATION_KEY, TEST_KEY, MeterSimulator
+from tests.han.simulated import telegrams
+
+NAMES = ["aidon-3ph-it", "kaifa-3ph", "kamstrup-1ph", "p1-se", "aidon-se"]
+
+
+def wire(name: str) -> bytes:
+    return b"".join(telegram.wire for telegram in telegrams(name))
+
+
+def expected(name: str) -> list[dict[str, Any]]:
+    return [
+        telegram.reading.present() for telegram in telegrams(name) if telegram.reading is not None
+    ]
+
+
+def decode_file(tmp_path: Path, data: bytes, *options: str) -> int:
+    path = tmp_path / "capture"
+    path.write_bytes(data)
+    return main(["decode", *options, str(path)])
+
+
+def objects(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line, parse_float=Decimal) for line in text.splitlines()]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("form", ["bin", "hex", "colons"])
+@pytest.mark.parametrize("option", ["auto", "stated"])
+def test_json(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, form: str, option: str
+) -> None:
+    data = wire(name)
+    hexed = data.hex(":" if form == "colons" else " ", 1).upper()
+    text = "\n".join(hexed[at : at + 77] for at in range(0, len(hexed), 77)) + "\n"
+    given = ["--input", "bin" if form == "bin" else "hex"] if option == "stated" else []
+    assert decode_file(tmp_path, data if form == "bin" else text.encode(), *given) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert objects(out) == expected(name)
+
+
+def test_json_keys_are_in_order_and_numbers_exact(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert decode_file(tmp_path, wire("kaifa-3ph")) == 0
+    for line in capsys.readouterr().out.splitlines():
+        keys = list(json.loads(line))
+        assert keys == [key for key in READING_KEYS if key in keys]
+        shown = json.loads(line, parse_float=str)
+        for key in ("current_l1_a", "voltage_l1_v"):
+            if key in shown:
+                assert len(shown[key].partition(".")[2]) == (3 if "current" in key else 1)
+
+
+def test_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert decode_file(tmp_path, wire("kaifa-3ph"), "--format", "table") == 0
+    out = capsys.readouterr().out
+    assert "Kaifa, kaifa-no-list2-3ph\n" in out
+    assert max(len(line) for line in out.splitlines()) <= 80
+
+
+def test_keys(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = wire("kamstrup-dk")
+    keys = ["--key", TEST_KEY.hex(), "--auth-key", TEST_AUTHENTICATION_KEY.hex()]
+    assert decode_file(tmp_path, data, *keys) == 0
+    out, err = capsys.readouterr()
+    assert objects(out) == expected("kamstrup-dk")
+    assert err == ""
+
+    assert decode_file(tmp_path, data, *keys[:2]) == 0
+    out, err = capsys.readouterr()
+    assert objects(out) == expected("kamstrup-dk")
+    assert err.count("unverified") == 1
+
+    assert decode_file(tmp_path, data) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "--key" in err
+
+    assert decode_file(tmp_path, data, "--key", "ff" * 16, *keys[2:]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "probably wrong" in err
+
+
+@pytest.mark.parametrize(
+    ("options", "remedy"),
+    [
+        (["--key", "abc"], "hex digits"),
+        (["--key", "ab" * 15], "32 hex digits"),
+        (["--auth-key", "ab" * 16], "--key"),
+    ],
+)
+def test_wrong_keys_are_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], remedy: str
+) -> None:
+    assert decode_file(tmp_path, b"", *options) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert remedy in err
+    assert len(err.splitlines()) == 1
+    assert options[1] not in err
+
+
+def test_missing_file_and_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for path in (tmp_path / "none", tmp_path):
+        assert main(["decode", str(path)]) == 2
+        assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("data", [b"", b"\n", b"\x00" * 50, b"7e", b"7e a"])
+def test_nothing_found(tmp_path: Path, capsys: pytest.CaptureFixture[str], data: bytes) -> None:
+    assert decode_file(tmp_path, data) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "no reading" in err
+
+
+def test_damage_is_told_on_stderr(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sent = [telegram.wire for telegram in telegrams("kaifa-3ph")]
+    spoilt = bytearray(sent[1])
+    spoilt[-2] ^= 1
+    assert decode_file(tmp_path, b"".join([b"\x80" * 9, sent[0], bytes(spoilt), sent[2]])) == 0
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()) == 2
+    assert "9 octets discarded" in err
+    assert "bad frame check" in err
+
+
+def test_diagnostics_are_bounded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert decode_file(tmp_path, b"\x7e\xa7\xff\x01\x01\x01" * 2000) == 1
+    assert len(capsys.readouterr().err.splitlines()) < 110
+
+
+def test_a_stray_character_costs_the_rest_of_its_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = wire("kaifa-3ph").hex()
+    text = f"# a log\n{good}\n12x4\n{good}\n"
+    assert decode_file(tmp_path, text.encode(), "--input", "hex") == 0
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()) == 2 * len(telegrams("kaifa-3ph"))
+    assert "line 1" in err
+    assert "line 3" in err
+
+
+@pytest.mark.parametrize("form", ["bin", "hex"])
+def test_a_stream_is_printed_as_it_comes(form: str) -> None:
+    """Each list is out before the next one goes in."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sensed", "decode"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    with process:
+        for telegram in telegrams("kaifa-3ph")[:5]:
+            data = telegram.wire if form == "bin" else telegram.wire.hex().encode() + b"\n"
+            os.write(process.stdin.fileno(), data)
+            line = process.stdout.readline()
+            assert telegram.reading is not None
+            assert json.loads(line, parse_float=Decimal) == telegram.reading.present()
+        process.stdin.close()
+        assert process.wait(10) == 0
+
+
+def test_blank_chunks_do_not_decide_the_form() -> None:
+    telegram = telegrams("p1-se")[0]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sensed", "decode"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        bufsize=0,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    with process:
+        for piece in (b"\r\n", telegram.wire[:1], telegram.wire[1:]):
+            os.write(process.stdin.fileno(), piece)
+            time.sleep(0.2)
+        process.stdin.close()
+        assert len(process.stdout.readlines()) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_days_frames_take_bounded_memory(tmp_path: Path) -> None:
+    path = tmp_path / "day.hex"
+    frames = 0
+    with path.open("w") as capture:
+        for telegram in islice(MeterSimulator(METERS["aidon-3ph-tn"]).telegrams(), 43_000):
+            capture.write(telegram.wire.hex() + "\n")
+            frames += 1
+    with (
+        path.open("rb") as capture,
+        subprocess.Popen(
+            [sys.executable, "-m", "sensed", "decode"], stdin=capture, stdout=subprocess.PIPE
+        ) as process,
+    ):
+        assert process.stdout is not None
+        assert sum(1 for _ in process.stdout) == frames
+        assert process.wait() == 0
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 60 * 1024
+
+
+def test_help_fits_80_columns(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        main(["decode", "--help"])
+    assert max(len(line) for line in capsys.readouterr().out.splitlines()) <= 80

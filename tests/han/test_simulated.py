@@ -1,0 +1,68 @@
+"""What simulated meters send is read without loss, loose ends or change."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from sensed.han import Event, ListDecoded, ListUnknown, MeterKeys
+from sensed.simulator import METERS
+from tests.han.frames import decode, readings
+from tests.han.simulated import KEYS, READABLE, telegrams
+
+
+@pytest.mark.parametrize("name", READABLE)
+def test_every_list_is_read_however_chunked(name: str) -> None:
+    sent = telegrams(name)
+    data = b"".join(telegram.wire for telegram in sent)
+    dice = random.Random(name)
+    for sizes in ([len(data)], [1], [dice.randint(1, 300) for _ in range(50)]):
+        events = decode(data, sizes, keys=KEYS)
+        assert readings(events) == [telegram.reading for telegram in sent]
+        assert all(isinstance(event, ListDecoded) for event in events)
+
+
+@pytest.mark.parametrize("name", [name for name in READABLE if not METERS[name].encrypted])
+def test_maker_is_named(name: str) -> None:
+    for event in decode(telegrams(name)[0].wire, keys=KEYS):
+        assert isinstance(event, ListDecoded)
+        assert METERS[name].maker.startswith(event.maker)
+
+
+def test_a_list_of_unstated_meaning_is_reported_with_its_structure() -> None:
+    sent = telegrams("iskraemeco-am550")
+    events = decode(b"".join(telegram.wire for telegram in sent))
+    assert len(events) == len(sent)
+    for event in events:
+        assert isinstance(event, ListUnknown)
+        assert "ISK" in event.structure
+        assert "structure(" in event.structure
+
+
+def test_meters_may_be_swapped_while_running() -> None:
+    dice = random.Random(1)
+    sent = [telegram for name in READABLE for telegram in telegrams(name)[:2]]
+    dice.shuffle(sent)
+    data = b"".join(telegram.wire for telegram in sent)
+    assert readings(decode(data, [97], keys=KEYS)) == [telegram.reading for telegram in sent]
+
+
+@pytest.mark.parametrize("name", ["aidon-3ph-it", "kamstrup-3ph", "kaifa-ma309", "p1-se"])
+def test_a_frame_decodes_by_itself(name: str) -> None:
+    def frames(events: list[Event]) -> list[bytes]:
+        return [event.frame for event in events if isinstance(event, ListDecoded)]
+
+    for telegram in telegrams(name):
+        (frame,) = frames(decode(telegram.wire, keys=KEYS))
+        assert readings(decode(frame, keys=KEYS)) == [telegram.reading]
+
+
+def test_the_encryption_key_alone_reads_unverified_and_says_so_once() -> None:
+    from sensed.han import ReadUnverified
+
+    sent = telegrams("kamstrup-dk")
+    data = b"".join(telegram.wire for telegram in sent)
+    events = decode(data, keys=MeterKeys(KEYS.encryption))
+    assert readings(events) == [telegram.reading for telegram in sent]
+    assert [type(e) for e in events].count(ReadUnverified) == 1
