@@ -1,0 +1,1 @@
+"""The light: states as colours and countable rhythms, shown on an RGB LED or in a terminal."""

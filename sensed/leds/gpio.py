@@ -1,0 +1,100 @@
+"""An RGB LED on three plain GPIO lines, through gpiozero."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sensed.errors import ConfigError, LightError
+
+_LINES: Final = 3
+_HIGHEST_LINE: Final = 27
+_OLDEST_MAJOR: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class LightSettings:
+    """BCM numbers of the red, green and blue line; active low for a common anode.
+
+    Raises ConfigError unless the lines are three different ones of 0 to 27.
+    """
+
+    pins: tuple[int, int, int] = (17, 27, 22)
+    active_low: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse lines that a Raspberry Pi's header does not have."""
+        known = all(0 <= pin <= _HIGHEST_LINE for pin in self.pins)
+        if not known or len(set(self.pins)) != _LINES:
+            raise ConfigError(
+                f"The light's pins {list(self.pins)} must be three different BCM lines of 0 to 27."
+            )
+
+
+class GpioDriver:
+    """Driver of the light on GPIO; any failure is a LightError, so readings go on."""
+
+    def __init__(self, settings: LightSettings) -> None:
+        """Remember the lines; nothing is touched before ``open``."""
+        self._settings = settings
+        self._led: Any = None
+
+    def open(self) -> None:
+        """Import gpiozero and take the lines. Blocks: call it in a thread."""
+        with _failures("The light's GPIO lines cannot be had"):
+            _check_version()
+            import gpiozero
+
+            self._led = gpiozero.RGBLED(
+                *self._settings.pins,
+                active_high=not self._settings.active_low,
+                pwm=False,
+                pin_factory=_pin_factory(),
+            )
+
+    def set(self, red: bool, green: bool, blue: bool) -> None:  # noqa: FBT001 - see Driver
+        """Switch the three lines."""
+        with _failures("The light's GPIO lines cannot be switched"):
+            self._led.value = (int(red), int(green), int(blue))
+
+    def close(self) -> None:
+        """Switch the lines off and give them back."""
+        led, self._led = self._led, None
+        if led is None:
+            return
+        with _failures("The light's GPIO lines cannot be given back"):
+            led.off()
+            led.close()
+
+
+@contextlib.contextmanager
+def _failures(what: str) -> Iterator[None]:
+    try:
+        yield
+    except LightError:
+        raise
+    # gpiozero and the libraries beneath it raise plain Exception subclasses of many kinds.
+    except Exception as error:
+        cause = str(error) or type(error).__name__
+        raise LightError(f"{what}: {cause}.".replace("..", ".")) from error
+
+
+def _check_version() -> None:
+    try:
+        version = importlib.metadata.version("gpiozero")
+    except importlib.metadata.PackageNotFoundError:
+        raise LightError("The light needs gpiozero 2.0 or later; it is not installed.") from None
+    if int(version.split(".")[0]) < _OLDEST_MAJOR:
+        raise LightError(f"The light needs gpiozero 2.0 or later; {version} is installed.")
+
+
+def _pin_factory() -> Any:
+    if os.environ.get("GPIOZERO_PIN_FACTORY"):
+        return None  # gpiozero itself reads the variable
+    from gpiozero.pins.lgpio import LGPIOFactory
+
+    return LGPIOFactory()

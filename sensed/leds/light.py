@@ -1,0 +1,131 @@
+"""Shows a state's pattern on a driver, from the event loop, without ever blocking it."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable
+from typing import Protocol
+
+from sensed.errors import LightError
+from sensed.leds.patterns import PATTERNS, Colour, Pattern
+from sensed.status import Indicator
+from sensed.watchdog import GRACE_S
+
+
+class Driver(Protocol):
+    """Three lines that give light. Every method may raise LightError."""
+
+    def open(self) -> None:
+        """Take the lines; may block, runs in a thread."""
+
+    def set(self, red: bool, green: bool, blue: bool) -> None:  # noqa: FBT001 - the lines' natural order
+        """Switch the lines; cheap enough for the event loop."""
+
+    def close(self) -> None:
+        """Switch the lines off and give them back."""
+
+
+class Light:
+    """The light as one task: ``run()`` it, and ``show()`` states at any time.
+
+    Steps end at absolute deadlines on the loop's clock, so that rhythms do not drift;
+    a steady pattern sets no timer at all. A driver that fails darkens the light and is
+    reported once to ``on_fault``; nothing else depends on it.
+    """
+
+    def __init__(self, driver: Driver, *, on_fault: Callable[[LightError], None]) -> None:
+        """Show ``starting`` until told otherwise."""
+        self._driver = driver
+        self._on_fault = on_fault
+        self._state: str = Indicator.STARTING
+        self._ready = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._pattern: Pattern = PATTERNS[self._state]
+        self._position = 0
+        self._step_ends_s = 0.0
+        self._shown: Colour | None = None
+
+    def show(self, state: str) -> None:
+        """Switch at once to the pattern of an Indicator or a Signal."""
+        if state == self._state:
+            return
+        self._state = state
+        if self._ready:
+            self._begin()
+
+    async def run(self) -> None:
+        """Open the driver and show states until cancelled; the lines are off afterwards."""
+        try:
+            if await self._open():
+                self._ready = True
+                self._begin()
+            await asyncio.get_running_loop().create_future()
+        finally:
+            self._ready = False
+            self._stop_timer()
+            self._close()
+
+    def stuck(self, now_s: float) -> bool:
+        """Tell whether a step should have ended long ago."""
+        return self._timer is not None and now_s - self._step_ends_s > GRACE_S
+
+    async def _open(self) -> bool:
+        opening = asyncio.ensure_future(asyncio.to_thread(self._driver.open))
+        try:
+            await asyncio.shield(opening)
+        except LightError as error:
+            self._on_fault(error)
+            return False
+        except asyncio.CancelledError:
+            # The thread cannot be stopped: lines it still takes must be closed after it.
+            await asyncio.wait([opening])
+            opening.exception()
+            raise
+        return True
+
+    def _close(self) -> None:
+        try:
+            self._driver.close()
+        except LightError as error:
+            self._on_fault(error)
+
+    def _begin(self) -> None:
+        self._stop_timer()
+        self._pattern = PATTERNS[self._state]
+        self._position = 0
+        self._step_ends_s = asyncio.get_running_loop().time()
+        self._show_step()
+
+    def _advance(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._timer = None
+        if loop.time() - self._step_ends_s > sum(step.seconds for step in self._pattern):
+            self._begin()  # the host slept: catching up would flash too fast
+            return
+        self._position = (self._position + 1) % len(self._pattern)
+        self._show_step()
+
+    def _show_step(self) -> None:
+        step = self._pattern[self._position]
+        if not self._set(step.colour) or math.isinf(step.seconds):
+            return
+        self._step_ends_s += step.seconds
+        self._timer = asyncio.get_running_loop().call_at(self._step_ends_s, self._advance)
+
+    def _set(self, colour: Colour) -> bool:
+        if colour == self._shown:
+            return True
+        try:
+            self._driver.set(*colour)
+        except LightError as error:
+            self._ready = False
+            self._on_fault(error)
+            return False
+        self._shown = colour
+        return True
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

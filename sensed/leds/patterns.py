@@ -1,0 +1,74 @@
+"""What each state looks like: colours and rhythms as data.
+
+The number of flashes between two pauses tells the state, so that colour is never
+its only carrier. Flashes come at 2 Hz, below the three a second of WCAG 2.3.1.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from sensed.status import Indicator
+
+
+class Colour(NamedTuple):
+    """Which of the three lines give light."""
+
+    red: bool
+    green: bool
+    blue: bool
+
+
+class Step(NamedTuple):
+    """One colour for so long; infinitely long when steady."""
+
+    colour: Colour
+    seconds: float
+
+
+Pattern = tuple[Step, ...]
+"""Steps shown in order, over and over."""
+
+
+class Signal(StrEnum):
+    """What the light says besides the states."""
+
+    IDENTIFY = "identify"
+
+
+OFF: Final = Colour(red=False, green=False, blue=False)
+RED: Final = Colour(red=True, green=False, blue=False)
+GREEN: Final = Colour(red=False, green=True, blue=False)
+BLUE: Final = Colour(red=False, green=False, blue=True)
+YELLOW: Final = Colour(red=True, green=True, blue=False)
+MAGENTA: Final = Colour(red=True, green=False, blue=True)
+WHITE: Final = Colour(red=True, green=True, blue=True)
+
+FLASH_S: Final = 0.25
+GAP_S: Final = 0.25
+
+
+def steady(colour: Colour) -> Pattern:
+    """Return a pattern that never changes."""
+    return (Step(colour, math.inf),)
+
+
+def flashes(colour: Colour, count: int, *, pause_s: float) -> Pattern:
+    """Return ``count`` flashes and a pause before they repeat."""
+    flash = (Step(colour, FLASH_S), Step(OFF, GAP_S))
+    return (*(flash * count)[:-1], Step(OFF, pause_s))
+
+
+PATTERNS: Final[Mapping[str, Pattern]] = {
+    Indicator.STARTING: steady(WHITE),
+    Indicator.NOT_CONFIGURED: flashes(YELLOW, 1, pause_s=1.75),
+    Indicator.NO_METER_DATA: flashes(RED, 2, pause_s=1.25),
+    Indicator.NO_IP: flashes(MAGENTA, 3, pause_s=1.25),
+    Indicator.NO_CLOUD: flashes(BLUE, 4, pause_s=1.25),
+    Indicator.ACTIVE: steady(GREEN),
+    Signal.IDENTIFY: flashes(WHITE, 1, pause_s=GAP_S),
+}
+"""State or signal to its pattern."""

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import asyncio
+import importlib.metadata
+import sys
+from collections.abc import Iterator
+
+import pytest
+from gpiozero import Device
+from gpiozero.pins.mock import MockFactory
+
+from sensed.errors import ConfigError, LightError
+from sensed.leds.gpio import GpioDriver, LightSettings
+from sensed.leds.light import Light
+from sensed.status import Indicator
+from tests.waiting import until
+
+
+@pytest.fixture
+def mock_factory(monkeypatch: pytest.MonkeyPatch) -> Iterator[MockFactory]:
+    monkeypatch.setenv("GPIOZERO_PIN_FACTORY", "mock")
+    factory = MockFactory()
+    monkeypatch.setattr(Device, "pin_factory", factory)
+    yield factory
+    factory.reset()
+
+
+def test_each_line_is_switched_on_its_own(mock_factory: MockFactory) -> None:
+    red, green, blue = (mock_factory.pin(number) for number in (5, 6, 13))
+    driver = GpioDriver(LightSettings(pins=(5, 6, 13)))
+    driver.open()
+    driver.set(True, False, False)
+    driver.set(False, True, True)
+    driver.close()
+    red.assert_states([False, True, False])
+    green.assert_states([False, True, False])
+    blue.assert_states([False, True, False])
+    assert [pin.function for pin in (red, green, blue)] == ["input"] * 3
+
+
+def test_a_common_anode_is_dark_when_its_lines_are_high(mock_factory: MockFactory) -> None:
+    red = mock_factory.pin(17)
+    driver = GpioDriver(LightSettings(active_low=True))
+    driver.open()
+    assert red.state
+    driver.set(True, False, False)
+    assert not red.state
+    driver.close()
+    red.assert_states([False, True, False, True])
+
+
+async def test_a_state_reaches_the_pins_at_the_right_times(mock_factory: MockFactory) -> None:
+    red = mock_factory.pin(17)
+    light = Light(GpioDriver(LightSettings()), on_fault=lambda error: pytest.fail(str(error)))
+    task = asyncio.create_task(light.run())
+    await until(lambda: red.function == "output" and red.state)
+    light.show(Indicator.ACTIVE)
+    red.clear_states()
+    light.show(Indicator.NO_METER_DATA)
+    await asyncio.sleep(1.0)
+    red.assert_states_and_times([(0, False), (0, True), (0.25, False), (0.25, True), (0.25, False)])
+    assert len(red.states) == 5
+    task.cancel()
+    await asyncio.wait([task])
+    assert red.function == "input"
+
+
+def test_without_a_gpio_library_the_error_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GPIOZERO_PIN_FACTORY", raising=False)
+    monkeypatch.setitem(sys.modules, "lgpio", None)
+    with pytest.raises(LightError, match=r"^The light's GPIO lines cannot be had: .*lgpio.*\.$"):
+        GpioDriver(LightSettings()).open()
+
+
+def test_an_old_gpiozero_is_named_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.metadata, "version", lambda _: "1.6.2")
+    with pytest.raises(LightError, match=r"needs gpiozero 2\.0 or later; 1\.6\.2 is installed"):
+        GpioDriver(LightSettings()).open()
+
+
+def test_lines_taken_by_another_are_a_light_error(mock_factory: MockFactory) -> None:
+    first, second = GpioDriver(LightSettings()), GpioDriver(LightSettings())
+    first.open()
+    with pytest.raises(LightError, match="cannot be had"):
+        second.open()
+    second.close()
+    first.close()
+    assert mock_factory.pin(17).function == "input"
+
+
+@pytest.mark.parametrize("pins", [(17, 17, 22), (1, 2, 28), (-1, 2, 3)])
+def test_impossible_pins_are_refused(pins: tuple[int, int, int]) -> None:
+    with pytest.raises(ConfigError, match="three different BCM lines"):
+        LightSettings(pins=pins)
