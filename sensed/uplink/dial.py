@@ -1,0 +1,149 @@
+"""From a host and port to a connected socket, TLS included, without blocking the loop.
+
+Every step ends at the caller's cancellation or deadline and leaves nothing behind; only
+the resolver needs a thread, which a stop need not wait for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from sensed.uplink.link import Cause, Endpoint, LinkError, classify
+
+_UNANSWERED_LIMIT_MS: Final = 10_000
+_PER_ADDRESS_S: Final = 3.0
+
+_AddressInfo = tuple[socket.AddressFamily, socket.SocketKind, int, str, Any]
+
+
+class Dialer:
+    """Dials one endpoint, over and over; at most one look-up runs at a time."""
+
+    def __init__(self, endpoint: Endpoint, tls: ssl.SSLContext | None = None) -> None:
+        """Dial ``endpoint``, encrypted if there is a context."""
+        self._endpoint = endpoint
+        self._tls = tls
+        self._lookup: asyncio.Future[Sequence[_AddressInfo]] | None = None
+
+    async def dial(self) -> socket.socket:
+        """Return a connected, non-blocking socket. Raises LinkError."""
+        try:
+            addresses = await self._resolve()
+            sock = await _connect_any(addresses)
+        except OSError as error:
+            raise classify(error, self._endpoint) from error
+        if self._tls is None:
+            return sock
+        try:
+            return await _encrypt(sock, self._tls, self._endpoint.host)
+        except ssl.SSLError as error:
+            raise classify(error, self._endpoint) from error
+        except (OSError, ValueError) as error:  # closed by a port without TLS; an unfit name
+            raise LinkError(Cause.TLS, self._endpoint, str(error)) from error
+
+    async def _resolve(self) -> Sequence[_AddressInfo]:
+        host, port = self._endpoint.host, self._endpoint.port
+        with contextlib.suppress(socket.gaierror):
+            return _getaddrinfo(host, port, socket.AI_NUMERICHOST)
+        if self._lookup is None or self._lookup.done():
+            self._lookup = _in_daemon_thread(lambda: _getaddrinfo(host, port, 0))
+        return await asyncio.shield(self._lookup)
+
+
+def _getaddrinfo(host: str, port: int, flags: int) -> Sequence[_AddressInfo]:
+    try:
+        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)
+    except UnicodeError as error:  # a label that no host name can have
+        raise socket.gaierror(socket.EAI_NONAME, str(error)) from error
+
+
+def _in_daemon_thread(
+    work: Callable[[], Sequence[_AddressInfo]],
+) -> asyncio.Future[Sequence[_AddressInfo]]:
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[Sequence[_AddressInfo]] = loop.create_future()
+    # Its outcome may come after every attempt that waited for it has given up.
+    future.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    def settle(result: Sequence[_AddressInfo] | None, error: OSError | None) -> None:
+        if future.done():
+            return
+        if error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(result or [])
+
+    def run() -> None:
+        result, failure = None, None
+        try:
+            result = work()
+        except OSError as error:
+            failure = error
+        with contextlib.suppress(RuntimeError):  # the loop has closed meanwhile
+            loop.call_soon_threadsafe(settle, result, failure)
+
+    threading.Thread(target=run, name="sensed-dns", daemon=True).start()
+    return future
+
+
+async def _connect_any(addresses: Sequence[_AddressInfo]) -> socket.socket:
+    failure: OSError = socket.gaierror(socket.EAI_NONAME, "no address")
+    for family, kind, protocol, _, address in addresses:
+        try:
+            async with asyncio.timeout(_PER_ADDRESS_S if len(addresses) > 1 else None):
+                return await _connect(family, kind, protocol, address)
+        except OSError as error:
+            failure = error
+    raise failure
+
+
+async def _connect(family: int, kind: int, protocol: int, address: Any) -> socket.socket:
+    sock = socket.socket(family, kind, protocol)
+    try:
+        sock.setblocking(False)
+        # Two small messages in a row must not wait for the first one's acknowledgement.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNANSWERED_LIMIT_MS)
+        await asyncio.get_running_loop().sock_connect(sock, address)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+async def _encrypt(sock: socket.socket, tls: ssl.SSLContext, host: str) -> ssl.SSLSocket:
+    try:
+        encrypted = tls.wrap_socket(sock, server_hostname=host, do_handshake_on_connect=False)
+    except BaseException:
+        sock.close()
+        raise
+    loop = asyncio.get_running_loop()
+    descriptor = encrypted.fileno()
+    try:
+        while True:
+            try:
+                encrypted.do_handshake()
+            except ssl.SSLWantReadError:
+                await _ready(descriptor, loop.add_reader, loop.remove_reader)
+            except ssl.SSLWantWriteError:
+                await _ready(descriptor, loop.add_writer, loop.remove_writer)
+            else:
+                return encrypted
+    except BaseException:
+        encrypted.close()
+        raise
+
+
+async def _ready(descriptor: int, watch: Callable[..., None], unwatch: Callable[..., Any]) -> None:
+    ready = asyncio.Event()
+    watch(descriptor, ready.set)
+    try:
+        await ready.wait()
+    finally:
+        unwatch(descriptor)

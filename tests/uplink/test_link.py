@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import errno
+import random
+import socket
+import ssl
+
+import pytest
+
+from sensed.errors import UplinkError
+from sensed.uplink.link import Backoff, Cause, Endpoint, LinkError, Span, classify
+
+ENDPOINT = Endpoint("broker.lan", 1883)
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        (socket.gaierror(socket.EAI_NONAME, "?"), Cause.DNS),
+        (ConnectionRefusedError(errno.ECONNREFUSED, "?"), Cause.REFUSED),
+        (OSError(errno.EHOSTUNREACH, "No route to host"), Cause.UNREACHABLE),
+        (OSError(errno.ENETUNREACH, "?"), Cause.UNREACHABLE),
+        (TimeoutError(), Cause.TIMEOUT),
+        (OSError(errno.ETIMEDOUT, "?"), Cause.TIMEOUT),
+        (ssl.SSLError(1, "wrong version number"), Cause.TLS),
+        (ConnectionResetError(errno.ECONNRESET, "?"), Cause.LOST),
+    ],
+)
+def test_each_failure_has_its_cause(error: OSError, cause: Cause) -> None:
+    assert classify(error, ENDPOINT).cause is cause
+
+
+@pytest.mark.parametrize("cause", list(Cause))
+def test_each_cause_is_one_sentence_that_names_the_broker(cause: Cause) -> None:
+    error = LinkError(cause, ENDPOINT, "some detail")
+    assert isinstance(error, UplinkError)
+    text = str(error)
+    assert "broker.lan" in text
+    assert text.endswith(" (some detail).")
+    assert text.count(". ") == 0
+
+
+def test_a_certificate_of_the_future_raises_doubt_about_the_clock() -> None:
+    error = ssl.SSLCertVerificationError(1, "x")
+    error.verify_code = 9
+    error.verify_message = "certificate is not yet valid"
+    assert "is this device's clock right?" in str(classify(error, ENDPOINT))
+
+
+def test_waits_double_with_jitter_up_to_the_longest() -> None:
+    backoff = Backoff(Span(1, 60), Span(60, 600), random.Random(1))
+    waits = [backoff.wait_s(Cause.REFUSED) for _ in range(40)]
+    for number, wait_s in enumerate(waits):
+        whole_s = min(60, 2**number)
+        assert whole_s / 2 <= wait_s <= whole_s
+    assert len(set(waits)) == len(waits)
+
+
+def test_a_proven_connection_starts_the_waits_anew_and_a_denied_one_waits_long() -> None:
+    backoff = Backoff(Span(1, 60), Span(60, 600), random.Random(1))
+    for _ in range(10):
+        backoff.wait_s(Cause.LOST)
+    backoff.reset()
+    assert backoff.wait_s(Cause.LOST) <= 1
+    backoff.reset()
+    assert backoff.wait_s(Cause.NOT_AUTHORISED) >= 30

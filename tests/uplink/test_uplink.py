@@ -1,0 +1,341 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sensed.secret import Secret
+from sensed.uplink import Cause, MeterIdentity, Timing
+from tests.mosquitto import Mosquitto, free_port
+from tests.uplink.tools import (
+    POWER_ONLY,
+    QUICK,
+    WITH_CURRENTS,
+    Wire,
+    listening,
+    sample,
+    settings,
+    up,
+)
+from tests.waiting import until
+
+HOURLY = replace(WITH_CURRENTS, meter_clock="2026-01-02T04:00:00", energy_import_wh=123456)
+
+
+async def test_a_list_reaches_a_subscriber_on_the_topics_it_feeds(mosquitto: Mosquitto) -> None:
+    async with listening(mosquitto.port) as listener, up(settings(mosquitto.port)) as running:
+        await running.linked()
+        running.send(HOURLY)
+        await listener.wait_for("energy")
+        (power,) = await listener.wait_for("power")
+        (phases,) = await listener.wait_for("phases")
+        assert power.topic == "sensed/pi-1/power"
+        assert power.payload == (
+            b'{"received_at":"2026-01-02T03:04:05.678Z","seq":1,"boot_id":"b00t",'
+            b'"power_import_w":1234,"power_export_w":0}'
+        )
+        assert b'"current_l1_a":2.3,"current_l3_a":-0.5,"voltage_l1_v":230.1}' in phases.payload
+        assert (power.qos, phases.qos) == (0, 1)
+        assert [fact.holds for fact in running.facts] == [True]
+        assert running.facts[0].cause is None
+
+
+async def test_what_a_late_subscriber_gets_is_what_is_retained(mosquitto: Mosquitto) -> None:
+    async with up(settings(mosquitto.port)) as running:
+        await running.linked()
+        running.uplink.set_state({"indicator": "active"})
+        running.uplink.set_meter(MeterIdentity(meter_id="1"))
+        running.send(HOURLY)
+        async with listening(mosquitto.port) as early:
+            await early.wait_for("meter")
+        await asyncio.sleep(0.05)
+        async with listening(mosquitto.port) as late:
+            await late.wait_for("state")
+            await asyncio.sleep(0.05)
+            kept = {message.topic: message for message in late.heard}
+    assert set(kept) == {f"sensed/pi-1/{name}" for name in ("headroom", "state", "meter", "energy")}
+    assert all(message.retain and message.qos == 1 for message in kept.values())
+    assert kept["sensed/pi-1/headroom"].json["reason"] == "no_fuse"
+
+
+async def test_fail_safe_is_the_first_word_and_stopping_the_last(mosquitto: Mosquitto) -> None:
+    async with listening(mosquitto.port) as listener:
+        async with up(settings(mosquitto.port)) as running:
+            running.send(WITH_CURRENTS)
+            running.uplink.set_state({"indicator": "starting"})
+            await running.linked()
+            running.send(WITH_CURRENTS)
+            await listener.wait_for("headroom", 2)
+        await listener.wait_for("headroom", 3)
+        await asyncio.sleep(0.05)
+        assert listener.heard[0].topic == "sensed/pi-1/headroom"
+        assert [
+            (message.json["reason"], message.json["online"], message.json["mode"])
+            for message in listener.on("headroom")
+        ] == [
+            ("starting", True, "failsafe"),
+            ("no_fuse", True, "failsafe"),
+            ("stopping", False, "failsafe"),
+        ]
+
+
+async def test_a_cut_connection_brings_the_will_and_then_a_new_start(mosquitto: Mosquitto) -> None:
+    async with (
+        listening(mosquitto.port) as listener,
+        Wire(mosquitto.port) as wire,
+        up(settings(wire.port)) as running,
+    ):
+        await running.linked()
+        wire.cut()
+        await listener.wait_for("headroom", 3)
+        await running.linked()
+        reasons = [message.json["reason"] for message in listener.on("headroom")]
+        assert reasons == ["starting", "offline", "starting"]
+        assert [fact.holds for fact in running.facts] == [True, False, True]
+        assert running.facts[1].cause is Cause.LOST
+        assert running.facts[2].since_monotonic_s > running.facts[1].since_monotonic_s
+
+
+async def test_a_broker_that_stops_and_starts_again_is_survived(mosquitto: Mosquitto) -> None:
+    async with up(settings(mosquitto.port)) as running:
+        await running.linked()
+        running.uplink.set_state({"indicator": "active"})
+        running.send(HOURLY)
+        mosquitto.stop()
+        await running.failed()
+        await until(lambda: running.facts[-1].cause is Cause.REFUSED)
+        running.send(POWER_ONLY)
+        mosquitto.start()
+        await running.linked()
+        async with listening(mosquitto.port) as listener:
+            running.send(WITH_CURRENTS)
+            await listener.wait_for("phases")
+            await listener.wait_for("state")
+            (energy,) = await listener.wait_for("energy")
+            assert energy.json["energy_import_wh"] == 123456
+
+
+async def test_a_killed_broker_is_noticed_at_once(mosquitto: Mosquitto) -> None:
+    async with up(settings(mosquitto.port)) as running:
+        await running.linked()
+        start_s = time.monotonic()
+        mosquitto.kill()
+        assert (await running.failed()).cause in (Cause.LOST, Cause.REFUSED)
+        assert time.monotonic() - start_s < 1
+
+
+async def test_what_is_received_just_before_the_link_is_up_is_sent_but_nothing_old(
+    mosquitto: Mosquitto,
+) -> None:
+    quick = replace(QUICK, live_age_s=0.5)
+    async with listening(mosquitto.port) as listener:
+        mosquitto_away = free_port()
+        async with up(settings(mosquitto_away), quick) as running:
+            await running.failed()
+            running.send(WITH_CURRENTS)
+        async with up(settings(mosquitto.port), quick) as running:
+            old = sample(WITH_CURRENTS, seq=1)
+            running.uplink.publish(
+                replace(old, stamp=replace(old.stamp, monotonic_s=time.monotonic() - 1))
+            )
+            running.uplink.publish(sample(POWER_ONLY, seq=2))
+            await running.linked()
+            await listener.wait_for("power")
+            await asyncio.sleep(0.05)
+            assert [message.json["seq"] for message in listener.on("power")] == [2]
+            assert listener.on("phases") == []
+
+
+async def test_a_wrong_password_is_told_apart_and_not_tried_again_soon(tmp_path: Path) -> None:
+    with Mosquitto(tmp_path, passwords={"pi": "right"}) as broker:
+        wrong = settings(broker.port, username="pi", password=Secret("wrong"))
+        async with Wire(broker.port) as wire, up(replace(wrong, port=wire.port)) as running:
+            fact = await running.failed()
+            assert fact.cause is Cause.NOT_AUTHORISED
+            assert "wrong" not in fact.detail
+            await asyncio.sleep(0.3)
+            assert wire.connections == 1
+        right = replace(wrong, password=Secret("right"))
+        async with up(right) as running:
+            await running.linked()
+
+
+async def test_a_broker_that_is_not_there_is_refused() -> None:
+    async with up(settings(free_port())) as running:
+        fact = await running.failed()
+        assert fact.cause is Cause.REFUSED
+        await asyncio.sleep(0.3)
+        assert running.facts == [fact]  # told once, however often it is tried
+
+
+@pytest.mark.parametrize("host", ["no-such-host.invalid", "a" * 70 + ".lan"])
+async def test_a_name_that_does_not_exist_is_dns(host: str) -> None:
+    async with up(replace(settings(1883), host=host)) as running:
+        assert (await running.failed()).cause is Cause.DNS
+
+
+async def test_a_host_that_does_not_answer_is_a_timeout() -> None:
+    async def swallow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(-1)
+        writer.close()
+        await writer.wait_closed()
+
+    server = await asyncio.start_server(swallow, "127.0.0.1", 0)
+    async with server:
+        timing = replace(QUICK, connect_deadline_s=0.2)
+        async with up(settings(server.sockets[0].getsockname()[1]), timing) as running:
+            assert (await running.failed()).cause is Cause.TIMEOUT
+
+
+@pytest.mark.parametrize("answer", [b"", b"SSH-2.0-OpenSSH\r\n", b"\x20\x02\x00\x02", b"\x20\xff"])
+async def test_a_port_that_speaks_something_else_is_protocol(answer: bytes) -> None:
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(100)
+        writer.write(answer)
+        writer.close()
+        await writer.wait_closed()
+
+    server = await asyncio.start_server(speak, "127.0.0.1", 0)
+    async with server, up(settings(server.sockets[0].getsockname()[1])) as running:
+        assert (await running.failed()).cause is Cause.PROTOCOL
+
+
+async def test_a_half_open_link_is_noticed_by_the_missing_acknowledgement(
+    mosquitto: Mosquitto,
+) -> None:
+    async with Wire(mosquitto.port) as wire, up(settings(wire.port)) as running:
+        await running.linked()
+        wire.stall()
+        start_s = time.monotonic()
+        running.send(WITH_CURRENTS)
+        assert (await running.failed()).cause is Cause.NO_ACKNOWLEDGEMENT
+        assert QUICK.acknowledge_deadline_s <= time.monotonic() - start_s < 1
+        wire.carry_on()
+        await running.linked()
+
+
+async def test_a_hanging_broker_is_noticed_although_the_kernel_answers(
+    mosquitto: Mosquitto,
+) -> None:
+    async with up(settings(mosquitto.port)) as running:
+        await running.linked()
+        mosquitto.freeze()
+        running.send(WITH_CURRENTS)
+        assert (await running.failed()).cause is Cause.NO_ACKNOWLEDGEMENT
+        mosquitto.thaw()
+        await running.linked()
+
+
+@pytest.mark.slow
+async def test_an_idle_half_open_link_is_noticed_by_the_keepalive(mosquitto: Mosquitto) -> None:
+    short = settings(mosquitto.port, keepalive_s=1)
+    async with Wire(mosquitto.port) as wire, up(replace(short, port=wire.port)) as running:
+        await running.linked()
+        wire.stall()
+        await until(lambda: running.facts[-1].holds is False, within_s=6)
+        assert running.facts[-1].cause is Cause.NO_ACKNOWLEDGEMENT
+
+
+async def test_a_stalled_broker_gets_only_the_newest_afterwards(mosquitto: Mosquitto) -> None:
+    patient = replace(QUICK, acknowledge_deadline_s=10.0)
+    async with (
+        listening(mosquitto.port) as listener,
+        Wire(mosquitto.port) as wire,
+        up(settings(wire.port), patient) as running,
+    ):
+        await running.linked()
+        wire.stall()
+        for _ in range(2000):
+            running.send(WITH_CURRENTS)
+        slots = running.uplink._outbox._slots
+        assert len(slots) == 3
+        wire.carry_on()
+        await until(lambda: any(item.json["seq"] == 2000 for item in listener.on("phases")))
+        assert [item.json["seq"] for item in listener.on("phases")] == [1, 2000]
+
+
+async def test_state_is_sent_on_change_and_repeated(mosquitto: Mosquitto) -> None:
+    timing = replace(QUICK, state_interval_s=0.2)
+    async with (
+        listening(mosquitto.port) as listener,
+        up(settings(mosquitto.port), timing) as running,
+    ):
+        await running.linked()
+        for _ in range(3):
+            running.uplink.set_state({"indicator": "active"})
+        await asyncio.sleep(0.1)
+        assert len(listener.on("state")) == 1
+        running.uplink.set_state({"indicator": "no_meter_data"})
+        await listener.wait_for("state", 4)
+        indicators = [message.json["indicator"] for message in listener.on("state")]
+        assert indicators == ["active", *["no_meter_data"] * 3]
+
+
+async def test_stopping_is_bounded_when_the_broker_hangs(mosquitto: Mosquitto) -> None:
+    timing = replace(QUICK, acknowledge_deadline_s=10.0, stop_deadline_s=0.3)
+    async with up(settings(mosquitto.port), timing) as running:
+        await running.linked()
+        mosquitto.freeze()
+        start_s = time.monotonic()
+        await running.stop()
+        assert 0.3 <= time.monotonic() - start_s < 0.6
+        mosquitto.thaw()
+
+
+async def test_stopping_while_dialling_is_immediate() -> None:
+    async with up(replace(settings(1883), host="192.0.2.1")) as running:
+        await asyncio.sleep(0.05)
+        start_s = time.monotonic()
+        await running.stop()
+        assert time.monotonic() - start_s < 0.1
+
+
+async def test_nothing_is_left_running(mosquitto: Mosquitto) -> None:
+    threads, tasks = set(threading.enumerate()), asyncio.all_tasks()
+    descriptors = os.listdir("/proc/self/fd")  # noqa: PTH208 - a count is all that is wanted
+    for port in (mosquitto.port, free_port()):
+        async with Wire(port) as wire, up(settings(wire.port)) as running:
+            await until(lambda: running.facts)
+            running.send(WITH_CURRENTS)
+            wire.cut()
+            await asyncio.sleep(0.3)
+    await asyncio.sleep(0.05)
+    assert set(threading.enumerate()) == threads
+    assert asyncio.all_tasks() == tasks
+    assert len(os.listdir("/proc/self/fd")) == len(descriptors)  # noqa: PTH208 - likewise
+
+
+async def test_a_message_is_on_the_socket_when_publish_returns(mosquitto: Mosquitto) -> None:
+    async with listening(mosquitto.port) as listener, Wire(mosquitto.port) as wire:
+        async with up(settings(wire.port)) as running:
+            await running.linked()
+            running.send(POWER_ONLY)
+            delivery = running.uplink._delivery
+            assert delivery is not None
+            assert delivery._connection is not None
+            assert not delivery._connection._session._client.want_write()
+        await listener.wait_for("power")
+
+
+@pytest.mark.slow
+async def test_while_idle_the_loop_wakes_for_the_keepalive_alone(mosquitto: Mosquitto) -> None:
+    async with up(settings(mosquitto.port), Timing()) as running:
+        await running.linked()
+        running.send(WITH_CURRENTS)
+        await asyncio.sleep(0.2)
+        used_s = time.process_time()
+        await asyncio.sleep(1.5)
+        assert time.process_time() - used_s < 0.02
+
+
+async def test_the_payload_is_json_for_any_text_of_a_meter(mosquitto: Mosquitto) -> None:
+    async with listening(mosquitto.port) as listener, up(settings(mosquitto.port)) as running:
+        running.uplink.set_meter(MeterIdentity(meter_id='\0"\ud800\u2028'))
+        (heard,) = await listener.wait_for("meter")
+        assert json.loads(heard.payload)["meter_id"] == '\0"\ud800\u2028'
