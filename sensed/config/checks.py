@@ -1,0 +1,120 @@
+"""Checks a setting's value must pass; each raises ValueError ending "must be ...".
+
+A check takes what TOML delivers and returns the typed value.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import Final, TypeVar
+
+from sensed.secret import Secret
+
+T = TypeVar("T")
+Check = Callable[[object], T]
+
+_BCM_LINES: Final = range(28)
+_LINES_OF_A_LIGHT: Final = 3
+_MAX_CT_RATIO: Final = 10_000
+_SERIAL_FORMAT: Final = re.compile(r"(300|[1-9]\d{2,5}) [5-8][NEO][12]", re.ASCII)
+
+
+def text(what: str = "text", *, longest: int = 255) -> Check[str]:
+    """Accept printable text of 1 to ``longest`` characters."""
+
+    def check(value: object) -> str:
+        if (
+            not isinstance(value, str)
+            or not value
+            or len(value) > longest
+            or not value.isprintable()
+        ):
+            raise ValueError(f"must be {what} of 1 to {longest} printable characters")
+        return value
+
+    return check
+
+
+def optional(check: Check[T]) -> Check[T | None]:
+    """Accept the empty string for "not set", else what ``check`` accepts."""
+
+    def checked(value: object) -> T | None:
+        return None if value == "" else check(value)
+
+    return checked
+
+
+def integer(lowest: int, highest: int) -> Check[int]:
+    """Accept a whole number in the closed range."""
+
+    def check(value: object) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not lowest <= value <= highest:
+            raise ValueError(f"must be a whole number from {lowest} to {highest}")
+        return value
+
+    return check
+
+
+def boolean(value: object) -> bool:
+    """Accept true or false."""
+    if value is True or value is False:
+        return value
+    raise ValueError("must be true or false")
+
+
+def one_of(choices: Sequence[str]) -> Check[str]:
+    """Accept one of the given words."""
+
+    def check(value: object) -> str:
+        if not isinstance(value, str) or value not in choices:
+            raise ValueError(f"must be one of {', '.join(choices)}")
+        return value
+
+    return check
+
+
+def secret(value: object) -> Secret:
+    """Accept text that must never be shown."""
+    if not isinstance(value, str) or not value:
+        raise ValueError("must be a text in quotes")
+    return Secret(value)
+
+
+def key_hex(value: object) -> Secret:
+    """Accept a 16-octet key as 32 hexadecimal digits."""
+    if not isinstance(value, str) or not re.fullmatch(r"[0-9A-Fa-f]{32}", value):
+        raise ValueError("must be 32 hexadecimal digits")
+    return Secret(value)
+
+
+def gpio_lines(value: object) -> tuple[int, int, int]:
+    """Accept three different BCM line numbers: red, green, blue."""
+    if (
+        not isinstance(value, list)
+        or len(value) != _LINES_OF_A_LIGHT
+        or not all(isinstance(line, int) and not isinstance(line, bool) for line in value)
+        or not all(line in _BCM_LINES for line in value)
+        or len(set(value)) != _LINES_OF_A_LIGHT
+    ):
+        raise ValueError("must be three different BCM line numbers from 0 to 27, as [17, 27, 22]")
+    red, green, blue = value
+    return red, green, blue
+
+
+def ratio(value: object) -> int | Decimal:
+    """Accept the ratio of the meter's external current transformers."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("must be a number above 0, as 40 for transformers of 200/5 A")
+    exact = Decimal(str(value))
+    if not exact.is_finite() or not 0 < exact <= _MAX_CT_RATIO:
+        raise ValueError(f"must be a number above 0 and at most {_MAX_CT_RATIO}")
+    return int(exact) if exact == exact.to_integral_value() else exact
+
+
+def serial_format(value: object) -> str:
+    """Accept "auto" or a line format such as "2400 8E1"."""
+    if value == "auto" or (isinstance(value, str) and _SERIAL_FORMAT.fullmatch(value)):
+        return value
+    raise ValueError('must be "auto" or a line format such as "2400 8E1"')
