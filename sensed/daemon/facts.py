@@ -1,0 +1,145 @@
+"""The facts behind the indicator, with the time each last changed."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+from statistics import median
+from typing import Final
+
+from sensed.status import Fact, Facts
+
+FIRST_DEADLINE_S: Final = 30.0
+"""How long a meter may be silent before its own cadence is known: three 10 s lists."""
+
+_INTERVALS_PER_DEADLINE: Final = 3
+_SHORTEST_DEADLINE_S: Final = 6.0
+_LONGEST_DEADLINE_S: Final = 90.0
+_GAPS_TO_KNOW: Final = 4
+_GAPS_KEPT: Final = 8
+
+NO_OCTETS: Final = "no_octets"
+NO_FRAMES: Final = "no_frames"
+
+_DETAILS: Final = {
+    NO_OCTETS: (
+        "Not one byte comes from the adapter: check the cable, "
+        "and ask the grid company whether the HAN port is open."
+    ),
+    NO_FRAMES: "Bytes come, but no whole telegram: check the line format and the cable.",
+}
+
+
+class FactBoard:
+    """Holds the facts; ``changed`` is set, at ``changed_s``, when there is reason to look again."""
+
+    def __init__(self, now_s: Callable[[], float]) -> None:
+        self.facts = Facts()
+        self.changed = asyncio.Event()
+        self.changed_s = 0.0
+        self._now_s = now_s
+
+    def poke(self) -> None:
+        """Ask for a look although no fact held here has changed."""
+        if not self.changed.is_set():
+            self.changed_s = self._now_s()
+            self.changed.set()
+
+    def set(self, name: str, *, holds: bool | None, cause: str = "", detail: str = "") -> None:
+        """Record what is so now; ``since`` moves only when the value does."""
+        before: Fact = getattr(self.facts, name)
+        since_s = before.since_monotonic_s if before.holds == holds else self._now_s()
+        after = Fact(holds=holds, cause=cause, detail=detail, since_monotonic_s=since_s)
+        if after != before:
+            self.facts = replace(self.facts, **{name: after})
+            self.poke()
+
+
+class MeterWatch:
+    """Judges whether the meter is heard, and if not, why. Sans-IO: time comes in.
+
+    The deadline is 30 s until the meter's cadence is known, then three intervals
+    (median of the last gaps between valid lists).
+    """
+
+    def __init__(self, now_s: float) -> None:
+        self.restart(now_s)
+
+    def restart(self, now_s: float) -> None:
+        """Forget everything, as for another meter; the first deadline runs from ``now_s``."""
+        self._reference_s = now_s
+        self._last_list_s: float | None = None
+        self._gaps_s: deque[float] = deque(maxlen=_GAPS_KEPT)
+        self._lost: tuple[str, str] | None = None
+        self._octets_since_list = False
+        self._finding: tuple[str, str] | None = None
+
+    @property
+    def last_list_s(self) -> float | None:
+        """When the last valid list came, on the monotonic clock."""
+        return self._last_list_s
+
+    @property
+    def interval_s(self) -> float | None:
+        """The meter's usual interval between lists, once known."""
+        return median(self._gaps_s) if len(self._gaps_s) >= _GAPS_TO_KNOW else None
+
+    def port_opened(self) -> None:
+        """Note that the adapter is there; after a loss only a valid list makes the fact hold."""
+        if self._lost is not None:
+            self._lost = None
+            self._last_list_s = None
+            self._reference_s = -math.inf
+
+    def port_lost(self, cause: str, detail: str) -> None:
+        """Note that there is no adapter: no list can come, whatever the deadline."""
+        self._lost = (cause, detail)
+        self._last_list_s = None
+        self._octets_since_list = False
+        self._finding = None
+
+    def octets_seen(self) -> None:
+        """Note that the port delivers something."""
+        self._octets_since_list = True
+
+    def finding(self, cause: str, detail: str) -> None:
+        """Note why frames give no reading (unknown list, encrypted, ...)."""
+        self._finding = (cause, detail)
+
+    def list_seen(self, now_s: float) -> None:
+        """Note a valid list."""
+        if self._last_list_s is not None:
+            gap_s = now_s - self._last_list_s
+            if gap_s <= _LONGEST_DEADLINE_S:
+                self._gaps_s.append(gap_s)
+        self._last_list_s = now_s
+        self._lost = None
+        self._finding = None
+        self._octets_since_list = False
+
+    def deadline_s(self) -> float:
+        """Return when, on the monotonic clock, silence becomes a failure."""
+        interval_s = self.interval_s
+        allowed_s = (
+            FIRST_DEADLINE_S
+            if interval_s is None
+            else min(
+                max(_INTERVALS_PER_DEADLINE * interval_s, _SHORTEST_DEADLINE_S), _LONGEST_DEADLINE_S
+            )
+        )
+        heard_s = self._last_list_s if self._last_list_s is not None else self._reference_s
+        return heard_s + allowed_s
+
+    def verdict(self, now_s: float) -> tuple[bool | None, str, str]:
+        """Return (holds, cause, detail); ``None`` while the first deadline runs."""
+        if self._lost is not None:
+            return (False, *self._lost)
+        if now_s < self.deadline_s():
+            return (True if self._last_list_s is not None else None, "", "")
+        if self._finding is not None:
+            return (False, *self._finding)
+        cause = NO_FRAMES if self._octets_since_list else NO_OCTETS
+        return (False, cause, _DETAILS[cause])

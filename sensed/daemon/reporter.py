@@ -1,0 +1,101 @@
+"""Turns facts into the one state that the light, systemd, the journal and the broker are told."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from sensed.daemon.facts import FactBoard, MeterWatch
+from sensed.status import WORDS, Fact, Facts, Indicator, indicator
+from sensed.watchdog import GRACE_S
+
+_log = structlog.get_logger(__name__)
+
+
+class Reporter:
+    """One part of the daemon: looks at the facts when they change or the meter is overdue.
+
+    ``on_state`` gets the state and a line of words at each change, ``on_report`` the
+    payload of the ``state`` topic whenever a fact behind it has changed.
+    """
+
+    def __init__(
+        self,
+        board: FactBoard,
+        watch: MeterWatch,
+        *,
+        on_state: Callable[[Indicator, str], None],
+        on_report: Callable[[Mapping[str, object]], None],
+    ) -> None:
+        self._board = board
+        self._watch = watch
+        self._on_state = on_state
+        self._on_report = on_report
+        self._told: tuple[Indicator, str] | None = None
+        self._due_s = math.inf
+
+    def stuck(self, now_s: float) -> bool:
+        """Tell whether a fact has changed, or the meter become overdue, long ago."""
+        due_s = self._board.changed_s if self._board.changed.is_set() else self._due_s
+        return now_s - due_s > GRACE_S
+
+    async def run(self) -> None:
+        """Report until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            self._report(loop.time())
+            deadline_s = self._watch.deadline_s()
+            self._due_s = deadline_s if deadline_s > loop.time() else math.inf
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(None if math.isinf(self._due_s) else self._due_s):
+                    await self._board.changed.wait()
+
+    def _report(self, now_s: float) -> None:
+        holds, cause, detail = self._watch.verdict(now_s)
+        self._board.set("meter", holds=holds, cause=cause, detail=detail)
+        self._board.changed.clear()
+        facts = self._board.facts
+        state = indicator(facts)
+        words = describe(state, facts)
+        if (state, words) != self._told:
+            if self._told is None or self._told[0] is not state:
+                _log.info("state_changed", state=state.value, words=words)
+            self._told = (state, words)
+            self._on_state(state, words)
+        self._on_report(report(state, facts, now_s, datetime.now(UTC)))
+
+
+def describe(state: Indicator, facts: Facts) -> str:
+    """Return one line for a person: the state, and the reason where there is one."""
+    reasons = [fact.detail for fact in _each(facts).values() if fact.holds is False and fact.detail]
+    healthy = state in (Indicator.ACTIVE, Indicator.STARTING)
+    return WORDS[state] if healthy or not reasons else f"{WORDS[state]}: {reasons[0]}"
+
+
+def report(state: Indicator, facts: Facts, now_s: float, now_utc: datetime) -> Mapping[str, object]:
+    """Return the payload of the ``state`` topic."""
+
+    def told(fact: Fact) -> dict[str, object]:
+        since = now_utc - timedelta(seconds=now_s - fact.since_monotonic_s)
+        return {
+            "holds": fact.holds,
+            "cause": fact.cause or None,
+            "detail": fact.detail or None,
+            "since": since.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        }
+
+    return {
+        "state": state.value,
+        "words": WORDS[state],
+        "facts": {name: told(fact) for name, fact in _each(facts).items()},
+    }
+
+
+def _each(facts: Facts) -> dict[str, Fact]:
+    return {item.name: getattr(facts, item.name) for item in fields(facts)}

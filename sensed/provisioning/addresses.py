@@ -1,0 +1,96 @@
+"""The kernel's own view of the network: which usable addresses the Pi has.
+
+rtnetlink(7) says that something changed; what there is now is then read whole,
+so a missed message costs nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import math
+import socket
+from collections.abc import Callable
+from typing import Final
+
+import ifaddr
+
+from sensed.watchdog import GRACE_S
+
+# Multicast groups of rtnetlink(7).
+_RTMGRP_LINK: Final = 0x1
+_RTMGRP_IPV4_IFADDR: Final = 0x10
+_RTMGRP_IPV6_IFADDR: Final = 0x100
+
+_SETTLE_S: Final = 0.2
+"""Changes come in bursts (an address, its route, its IPv6 twin): read once after them."""
+
+_DRAIN_OCTETS: Final = 65536
+
+
+class AddressWatch:
+    """Calls ``on_change`` with the usable addresses, at start and at every change.
+
+    Usable means neither loopback nor link-local, on any link, wired or not.
+    ``loopback_counts`` is for a broker that is part of the same process.
+    """
+
+    def __init__(
+        self, on_change: Callable[[tuple[str, ...]], None], *, loopback_counts: bool = False
+    ) -> None:
+        self._on_change = on_change
+        self._loopback_counts = loopback_counts
+        self._due_s = math.inf
+
+    def stuck(self, now_s: float) -> bool:
+        """Tell whether a change has not been looked at for long."""
+        return now_s - self._due_s > GRACE_S
+
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        changed = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        with socket.socket(
+            socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.NETLINK_ROUTE
+        ) as sock:
+            sock.bind((0, _RTMGRP_LINK | _RTMGRP_IPV4_IFADDR | _RTMGRP_IPV6_IFADDR))
+            loop.add_reader(sock.fileno(), self._drain, sock, changed)
+            try:
+                known: tuple[str, ...] | None = None
+                while True:
+                    addresses = self._usable()
+                    if addresses != known:
+                        known = addresses
+                        self._on_change(addresses)
+                    self._due_s = math.inf
+                    await changed.wait()
+                    self._due_s = loop.time() + _SETTLE_S
+                    await asyncio.sleep(_SETTLE_S)
+                    changed.clear()
+            finally:
+                loop.remove_reader(sock.fileno())
+
+    @staticmethod
+    def _drain(sock: socket.socket, changed: asyncio.Event) -> None:
+        try:
+            while sock.recv(_DRAIN_OCTETS):
+                pass
+        except BlockingIOError:
+            pass
+        except OSError:
+            # ENOBUFS: messages were dropped; the whole is read again anyway.
+            pass
+        changed.set()
+
+    def _usable(self) -> tuple[str, ...]:
+        found = set()
+        for adapter in ifaddr.get_adapters():
+            for entry in adapter.ips:
+                text = entry.ip if isinstance(entry.ip, str) else entry.ip[0]
+                address = ipaddress.ip_address(text)
+                if address.is_loopback:
+                    if self._loopback_counts:
+                        found.add(text)
+                elif not (address.is_link_local or address.is_unspecified):
+                    found.add(text)
+        return tuple(sorted(found))

@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import asyncio
+import itertools
+from pathlib import Path
+from typing import Self
+
+import pytest
+import structlog
+
+from sensed.config import MeterSection
+from sensed.daemon import meter
+from sensed.daemon.facts import FactBoard, MeterWatch
+from sensed.daemon.meter import MeterReader, check_port, find_port
+from sensed.errors import ConfigError
+from sensed.secret import Secret
+from sensed.simulator import METERS, TEST_AUTHENTICATION_KEY, TEST_KEY, MeterSimulator
+from sensed.simulator.play import PtySink
+from sensed.uplink import MeterIdentity, Sample
+from tests.waiting import until
+
+
+def wires(name: str, count: int) -> list[bytes]:
+    telegrams = MeterSimulator(METERS[name], seed=1).telegrams()
+    return [telegram.wire for telegram in itertools.islice(telegrams, count)]
+
+
+class Reading:
+    """A reader on a pty, and everything it hands on."""
+
+    def __init__(self, folder: Path, name: str, **settings: Secret) -> None:
+        self.samples: list[Sample] = []
+        self.identities: list[MeterIdentity] = []
+        self.loop = asyncio.get_running_loop()
+        self.watch = MeterWatch(self.loop.time())
+        self.board = FactBoard(self.loop.time)
+        self.pty = PtySink(folder / "mbus")
+        self.name = name
+        self.reader = MeterReader(
+            MeterSection(port=self.pty.device, serial="2400 8N1", **settings),
+            self.watch,
+            self.board,
+            on_sample=self.samples.append,
+            on_meter=self.identities.append,
+        )
+
+    async def __aenter__(self) -> Self:
+        self.task = asyncio.create_task(self.reader.run())
+        await until(self.board.changed.is_set)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.task.cancel()
+        await asyncio.wait([self.task])
+        self.pty.unplug()
+
+    async def send(self, count: int) -> None:
+        for wire in wires(self.name, count):
+            await self.pty.write(wire)
+
+    def verdict(self, later_s: float = 0.0) -> tuple[bool | None, str, str]:
+        return self.watch.verdict(self.loop.time() + later_s)
+
+
+async def test_lists_are_stamped_in_order(tmp_path: Path) -> None:
+    async with Reading(tmp_path, "kaifa-3ph") as reading:
+        await reading.send(3)
+        await until(lambda: len(reading.samples) == 3)
+    assert [sample.stamp.seq for sample in reading.samples] == [1, 2, 3]
+    assert len({sample.stamp.boot_id for sample in reading.samples}) == 1
+    assert reading.identities[-1].maker == "Kaifa"
+    assert reading.identities[-1].meter_type == "MA304H4"
+
+
+async def test_the_first_list_after_a_silence_is_told_at_once(tmp_path: Path) -> None:
+    async with Reading(tmp_path, "kaifa-3ph") as reading:
+        await reading.send(1)
+        await until(lambda: reading.samples)
+        reading.board.changed.clear()
+        await reading.send(1)
+        await until(lambda: len(reading.samples) == 2)
+        assert not reading.board.changed.is_set()
+        reading.watch.restart(reading.loop.time() - 100)
+        assert reading.verdict()[0] is False
+        await reading.send(1)
+        await until(reading.board.changed.is_set)
+        assert reading.verdict()[0] is True
+
+
+async def test_an_encrypted_list_without_a_key_is_told_once_with_its_remedy(
+    tmp_path: Path,
+) -> None:
+    with structlog.testing.capture_logs() as events:
+        async with Reading(tmp_path, "kamstrup-dk") as reading:
+            await reading.send(3)
+            await until(lambda: reading.verdict(31)[1] == "no_key")
+            await until(lambda: any(event["event"] == "list_unreadable" for event in events))
+    told = [event for event in events if event["event"] == "list_unreadable"]
+    assert [event["cause"] for event in told] == ["no_key"]
+    assert not reading.samples
+
+
+async def test_a_wrong_key_is_told_from_no_key(tmp_path: Path) -> None:
+    wrong = {"key": Secret("00" * 16), "auth_key": Secret(TEST_AUTHENTICATION_KEY.hex())}
+    async with Reading(tmp_path, "kamstrup-dk", **wrong) as reading:
+        await reading.send(2)
+        await until(lambda: reading.verdict(31)[1] == "wrong_key")
+
+
+async def test_the_right_keys_open_the_list(tmp_path: Path) -> None:
+    right = {"key": Secret(TEST_KEY.hex()), "auth_key": Secret(TEST_AUTHENTICATION_KEY.hex())}
+    async with Reading(tmp_path, "kamstrup-dk", **right) as reading:
+        await reading.send(2)
+        await until(lambda: len(reading.samples) == 2)
+
+
+async def test_octets_that_nobody_takes_count_as_stuck(tmp_path: Path) -> None:
+    async with Reading(tmp_path, "kaifa-3ph") as reading:
+        assert not reading.reader.stuck(reading.loop.time())
+        handed = asyncio.Event()
+
+        def hand_over_for_ever(_sample: Sample) -> None:
+            handed.set()
+            assert reading.reader.stuck(reading.loop.time() + 6)
+
+        reading.reader._on_sample = hand_over_for_ever
+        await reading.send(1)
+        await asyncio.wait_for(handed.wait(), 5)
+        await asyncio.sleep(0.01)
+        assert not reading.reader.stuck(reading.loop.time())
+
+
+def test_auto_takes_the_first_adapter_our_own_names_before_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, others = tmp_path / "ours", tmp_path / "others"
+    monkeypatch.setattr(meter, "_STABLE_NAMES", (ours, others))
+    assert not Path(find_port("auto")).exists()
+    others.mkdir()
+    (others / "b").touch()
+    (others / "a").touch()
+    assert find_port("auto") == str(others / "a")
+    ours.mkdir()
+    (ours / "mbus").touch()
+    assert find_port("auto") == str(ours / "mbus")
+    assert find_port("/dev/ttyUSB7") == "/dev/ttyUSB7"
+
+
+def test_a_port_that_is_absent_is_no_error_but_a_file_is(tmp_path: Path) -> None:
+    check_port(str(tmp_path / "absent"))
+    check_port("socket://127.0.0.1:1")
+    check_port("auto")
+    with pytest.raises(ConfigError, match="not a serial device"):
+        check_port(str(tmp_path))

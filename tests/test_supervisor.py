@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+import pytest
+import structlog
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sensed.supervisor import Backoff, supervise
+
+
+@given(failures=st.integers(0, 10**9), draw=st.floats(0, 1, exclude_max=True))
+def test_backoff_stays_between_half_and_whole_of_its_ceiling(failures: int, draw: float) -> None:
+    backoff = Backoff(first_s=1.0, longest_s=60.0)
+    delay_s = backoff.delay_s(failures, draw=lambda: draw)
+    ceiling_s = min(60.0, 2.0 ** min(failures, 6))
+    assert ceiling_s / 2 <= delay_s <= ceiling_s
+
+
+@pytest.mark.parametrize("ends_by", ["raising", "returning"])
+async def test_a_part_that_ends_is_told_and_started_again(ends_by: str) -> None:
+    starts = 0
+    third = asyncio.Event()
+
+    async def part() -> None:
+        nonlocal starts
+        starts += 1
+        if starts > 2:
+            third.set()
+            await asyncio.Event().wait()
+        if ends_by == "raising":
+            raise ZeroDivisionError
+
+    with structlog.testing.capture_logs() as events:
+        task = asyncio.create_task(supervise("part", part, backoff=Backoff(0.001, 0.001)))
+        await asyncio.wait_for(third.wait(), 5)
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+    crashed = [event for event in events if event["event"] == "part_crashed"]
+    assert [event["part"] for event in crashed] == ["part", "part"]
+    assert all(event["exc_info"] for event in crashed)
+
+
+async def test_cancelling_ends_the_part_itself() -> None:
+    ended = asyncio.Event()
+
+    async def part() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    task = asyncio.create_task(supervise("part", part))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    assert ended.is_set()
