@@ -75,3 +75,35 @@ def indicator(facts: Facts) -> Indicator:
             return failed_state
         held = held and holds is True
     return Indicator.ACTIVE if held else Indicator.STARTING
+
+
+SETTLE_S: Final = 1.0
+"""How long a state must hold before it is shown, so that nothing flickers."""
+
+
+class Hysteresis:
+    """Follows the indicator, but shows a state only after it has held for ``settle_s``.
+
+    The first state is shown at once, and so is the first after ``starting``. Sans-IO:
+    time comes in, on any steady clock.
+    """
+
+    def __init__(self, settle_s: float = SETTLE_S) -> None:
+        self._settle_s = settle_s
+        self._shown = Indicator.STARTING
+        self._candidate = Indicator.STARTING
+        self._candidate_since_s = 0.0
+
+    def offer(self, state: Indicator, now_s: float) -> Indicator:
+        """Return the state to show while ``state`` is what the facts add up to."""
+        if state is not self._candidate:
+            self._candidate = state
+            self._candidate_since_s = now_s
+        due_s = self.due_s()
+        if self._shown is Indicator.STARTING or (due_s is not None and now_s >= due_s):
+            self._shown = state
+        return self._shown
+
+    def due_s(self) -> float | None:
+        """Return when the candidate may be shown, ``None`` if it is."""
+        return None if self._candidate is self._shown else self._candidate_since_s + self._settle_s

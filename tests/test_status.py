@@ -3,8 +3,19 @@ from __future__ import annotations
 import itertools
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from sensed.status import PRECEDENCE, WORDS, Fact, Facts, Indicator, indicator
+from sensed.status import (
+    PRECEDENCE,
+    SETTLE_S,
+    WORDS,
+    Fact,
+    Facts,
+    Hysteresis,
+    Indicator,
+    indicator,
+)
 
 NAMES = [name for name, _ in PRECEDENCE]
 
@@ -34,3 +45,42 @@ def test_every_combination_of_facts_shows_the_state_of_the_manual(
 def test_every_state_has_its_own_words() -> None:
     assert set(WORDS) == set(Indicator)
     assert len(set(WORDS.values())) == len(Indicator)
+
+
+def test_what_lasts_less_than_a_second_is_not_shown() -> None:
+    shown = Hysteresis()
+    assert shown.offer(Indicator.ACTIVE, 0.0) is Indicator.ACTIVE
+    assert shown.offer(Indicator.NO_CLOUD, 10.0) is Indicator.ACTIVE
+    assert shown.due_s() == 10.0 + SETTLE_S
+    assert shown.offer(Indicator.ACTIVE, 10.9) is Indicator.ACTIVE
+    assert shown.due_s() is None
+
+
+def test_what_holds_for_a_second_is_shown() -> None:
+    shown = Hysteresis()
+    shown.offer(Indicator.ACTIVE, 0.0)
+    assert shown.offer(Indicator.NO_CLOUD, 10.0) is Indicator.ACTIVE
+    assert shown.offer(Indicator.NO_CLOUD, 10.0 + SETTLE_S) is Indicator.NO_CLOUD
+
+
+def test_leaving_the_start_needs_no_second() -> None:
+    shown = Hysteresis()
+    assert shown.offer(Indicator.STARTING, 0.0) is Indicator.STARTING
+    assert shown.offer(Indicator.NO_METER_DATA, 30.0) is Indicator.NO_METER_DATA
+
+
+@given(st.lists(st.tuples(st.floats(0.01, 5), st.sampled_from(Indicator)), min_size=1))
+def test_changes_are_never_nearer_than_the_settling_time(
+    steps: list[tuple[float, Indicator]],
+) -> None:
+    shown = Hysteresis()
+    now_s, last_change_s = 0.0, None
+    before = Indicator.STARTING
+    for wait_s, state in steps:
+        now_s += wait_s
+        after = shown.offer(state, now_s)
+        if after is not before:
+            if before is not Indicator.STARTING and last_change_s is not None:
+                assert now_s - last_change_s >= SETTLE_S
+            last_change_s = now_s
+        before = after

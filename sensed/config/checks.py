@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Final, TypeVar
 
+from sensed.leds.night import NightHours
 from sensed.secret import Secret
 
 T = TypeVar("T")
@@ -118,3 +119,8 @@ def serial_format(value: object) -> str:
     if value == "auto" or (isinstance(value, str) and _SERIAL_FORMAT.fullmatch(value)):
         return value
     raise ValueError('must be "auto" or a line format such as "2400 8E1"')
+
+
+def night_hours(value: object) -> NightHours:
+    """Accept two times of day, such as "22:00-06:30"."""
+    return NightHours.parse(value if isinstance(value, str) else "")

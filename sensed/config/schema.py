@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any, TypeVar
 
 from sensed.config import checks
+from sensed.leds.night import NightHours
 from sensed.secret import Secret
 
 T = TypeVar("T")
@@ -98,6 +99,17 @@ class LightSection:
     )
     active_low: bool = setting(
         False, checks.boolean, "True for an LED with a common anode: a low line lights it."
+    )
+    palette: str = setting(
+        "default",
+        checks.one_of(("default", "colour_blind")),
+        "Colours of the states; colour_blind has blue for well and yellow for not.",
+    )
+    brightness: int = setting(100, checks.integer(1, 100), "Brightness in per cent.")
+    night: NightHours | None = setting(
+        None,
+        checks.optional(checks.night_hours),
+        "Hours, such as 22:00-06:30, in which the light is dark while all is well.",
     )
 
 

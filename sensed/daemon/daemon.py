@@ -17,6 +17,7 @@ from sensed.daemon.reporter import Reporter
 from sensed.errors import ConfigError, LightError
 from sensed.leds.gpio import GpioDriver, LightSettings
 from sensed.leds.light import Driver, Light
+from sensed.leds.patterns import PALETTES
 from sensed.notify import Notifier
 from sensed.provisioning import AddressWatch
 from sensed.status import Indicator
@@ -166,7 +167,13 @@ class Daemon:
             await asyncio.wait([task], timeout=_GOODBYE_S)
 
     def _make_light(self, config: Config) -> Light:
-        return Light(self._make_driver(config.light), on_fault=self._light_failed)
+        section = config.light
+        return Light(
+            self._make_driver(section),
+            on_fault=self._light_failed,
+            patterns=PALETTES[section.palette],
+            night=section.night,
+        )
 
     def _make_reader(self, config: Config) -> MeterReader:
         check_port(config.meter.port)
@@ -264,4 +271,4 @@ async def _reload(daemon: Daemon, load: Callable[[], Config], hangup: asyncio.Ev
 
 
 def _gpio(section: LightSection) -> Driver:
-    return GpioDriver(LightSettings(section.pins, section.active_low))
+    return GpioDriver(LightSettings(section.pins, section.active_low, section.brightness))

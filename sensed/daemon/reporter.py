@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from sensed.daemon.facts import FactBoard, MeterWatch
-from sensed.status import WORDS, Fact, Facts, Indicator, indicator
+from sensed.status import PRECEDENCE, WORDS, Fact, Facts, Hysteresis, Indicator, indicator
 from sensed.watchdog import GRACE_S
 
 _log = structlog.get_logger(__name__)
@@ -38,6 +38,7 @@ class Reporter:
         self._on_state = on_state
         self._on_report = on_report
         self._told: tuple[Indicator, str] | None = None
+        self._hysteresis = Hysteresis()
         self._due_s = math.inf
 
     def stuck(self, now_s: float) -> bool:
@@ -50,18 +51,25 @@ class Reporter:
         loop = asyncio.get_running_loop()
         while True:
             self._report(loop.time())
-            deadline_s = self._watch.deadline_s()
-            self._due_s = deadline_s if deadline_s > loop.time() else math.inf
+            self._due_s = self._next_look_s(loop.time())
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout_at(None if math.isinf(self._due_s) else self._due_s):
                     await self._board.changed.wait()
+
+    def _next_look_s(self, now_s: float) -> float:
+        deadline_s = self._watch.deadline_s()
+        settled_s = self._hysteresis.due_s()
+        return min(
+            deadline_s if deadline_s > now_s else math.inf,
+            math.inf if settled_s is None else settled_s,
+        )
 
     def _report(self, now_s: float) -> None:
         holds, cause, detail = self._watch.verdict(now_s)
         self._board.set("meter", holds=holds, cause=cause, detail=detail)
         self._board.changed.clear()
         facts = self._board.facts
-        state = indicator(facts)
+        state = self._hysteresis.offer(indicator(facts), now_s)
         words = describe(state, facts)
         if (state, words) != self._told:
             if self._told is None or self._told[0] is not state:
@@ -73,9 +81,11 @@ class Reporter:
 
 def describe(state: Indicator, facts: Facts) -> str:
     """Return one line for a person: the state, and the reason where there is one."""
-    reasons = [fact.detail for fact in _each(facts).values() if fact.holds is False and fact.detail]
-    healthy = state in (Indicator.ACTIVE, Indicator.STARTING)
-    return WORDS[state] if healthy or not reasons else f"{WORDS[state]}: {reasons[0]}"
+    for name, failed_state in PRECEDENCE:
+        fact: Fact = getattr(facts, name)
+        if failed_state is state and fact.holds is False and fact.detail:
+            return f"{WORDS[state]}: {fact.detail}"
+    return WORDS[state]
 
 
 def report(state: Indicator, facts: Facts, now_s: float, now_utc: datetime) -> Mapping[str, object]:

@@ -14,17 +14,20 @@ from sensed.errors import ConfigError, LightError
 _LINES: Final = 3
 _HIGHEST_LINE: Final = 27
 _OLDEST_MAJOR: Final = 2
+_FULL_PERCENT: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
 class LightSettings:
     """BCM numbers of the red, green and blue line; active low for a common anode.
 
+    ``brightness_percent`` below 100 dims by pulse width, which costs some CPU time.
     Raises ConfigError unless the lines are three different ones of 0 to 27.
     """
 
     pins: tuple[int, int, int] = (17, 27, 22)
     active_low: bool = False
+    brightness_percent: int = 100
 
     def __post_init__(self) -> None:
         """Refuse lines that a Raspberry Pi's header does not have."""
@@ -41,6 +44,7 @@ class GpioDriver:
     def __init__(self, settings: LightSettings) -> None:
         """Remember the lines; nothing is touched before ``open``."""
         self._settings = settings
+        self._dimmed = settings.brightness_percent < _FULL_PERCENT
         self._led: Any = None
 
     def open(self) -> None:
@@ -52,14 +56,15 @@ class GpioDriver:
             self._led = gpiozero.RGBLED(
                 *self._settings.pins,
                 active_high=not self._settings.active_low,
-                pwm=False,
+                pwm=self._dimmed,
                 pin_factory=_pin_factory(),
             )
 
     def set(self, red: bool, green: bool, blue: bool) -> None:  # noqa: FBT001 - see Driver
         """Switch the three lines."""
         with _failures("The light's GPIO lines cannot be switched"):
-            self._led.value = (int(red), int(green), int(blue))
+            level = self._settings.brightness_percent / 100 if self._dimmed else 1
+            self._led.value = (red * level, green * level, blue * level)
 
     def close(self) -> None:
         """Switch the lines off and give them back."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Protocol
 
 from sensed.errors import LightError
-from sensed.leds.patterns import PATTERNS, Colour, Pattern
+from sensed.leds.night import NightHours
+from sensed.leds.patterns import DARK, PATTERNS, Colour, Pattern, Signal
 from sensed.status import Indicator
 from sensed.watchdog import GRACE_S
 
@@ -31,26 +33,48 @@ class Light:
 
     Steps end at absolute deadlines on the loop's clock, so that rhythms do not drift;
     a steady pattern sets no timer at all. A driver that fails darkens the light and is
-    reported once to ``on_fault``; nothing else depends on it.
+    reported once to ``on_fault``; nothing else depends on it. In ``night`` hours, by the
+    ``wall_clock`` in local time, ``active`` is dark.
     """
 
-    def __init__(self, driver: Driver, *, on_fault: Callable[[LightError], None]) -> None:
+    def __init__(
+        self,
+        driver: Driver,
+        *,
+        on_fault: Callable[[LightError], None],
+        patterns: Mapping[str, Pattern] = PATTERNS,
+        night: NightHours | None = None,
+        wall_clock: Callable[[], datetime] = lambda: datetime.now().astimezone(),
+    ) -> None:
         """Show ``starting`` until told otherwise."""
         self._driver = driver
         self._on_fault = on_fault
+        self._patterns = patterns
+        self._night = night
+        self._wall_clock = wall_clock
+        self._look: asyncio.TimerHandle | None = None
+        self._signal: str | None = None
         self._state: str = Indicator.STARTING
         self._ready = False
         self._timer: asyncio.TimerHandle | None = None
-        self._pattern: Pattern = PATTERNS[self._state]
+        self._pattern: Pattern = patterns[self._state]
         self._position = 0
         self._step_ends_s = 0.0
         self._shown: Colour | None = None
 
     def show(self, state: str) -> None:
-        """Switch at once to the pattern of an Indicator or a Signal."""
+        """Switch at once to the pattern of an Indicator."""
         if state == self._state:
             return
         self._state = state
+        if self._ready and self._signal is None:
+            self._begin()
+
+    def signal(self, signal: Signal | None) -> None:
+        """Show ``signal`` above the state, until ``None`` gives the state back."""
+        if signal == self._signal:
+            return
+        self._signal = signal
         if self._ready:
             self._begin()
 
@@ -92,10 +116,21 @@ class Light:
 
     def _begin(self) -> None:
         self._stop_timer()
-        self._pattern = PATTERNS[self._state]
+        self._pattern = self._wanted()
         self._position = 0
         self._step_ends_s = asyncio.get_running_loop().time()
         self._show_step()
+
+    def _wanted(self) -> Pattern:
+        """Return the pattern to show now; at night, ask again when that may have changed."""
+        if self._signal is not None:
+            return self._patterns[self._signal]
+        if self._night is None or self._state != Indicator.ACTIVE:
+            return self._patterns[self._state]
+        now = self._wall_clock()
+        delay_s = self._night.look_again_s(now)
+        self._look = asyncio.get_running_loop().call_later(delay_s, self._begin)
+        return DARK if self._night.include(now) else self._patterns[self._state]
 
     def _advance(self) -> None:
         loop = asyncio.get_running_loop()
@@ -126,6 +161,7 @@ class Light:
         return True
 
     def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        for timer in (self._timer, self._look):
+            if timer is not None:
+                timer.cancel()
+        self._timer = self._look = None

@@ -62,13 +62,41 @@ def flashes(colour: Colour, count: int, *, pause_s: float) -> Pattern:
     return (*(flash * count)[:-1], Step(OFF, pause_s))
 
 
-PATTERNS: Final[Mapping[str, Pattern]] = {
-    Indicator.STARTING: steady(WHITE),
-    Indicator.NOT_CONFIGURED: flashes(YELLOW, 1, pause_s=1.75),
-    Indicator.NO_METER_DATA: flashes(RED, 2, pause_s=1.25),
-    Indicator.NO_IP: flashes(MAGENTA, 3, pause_s=1.25),
-    Indicator.NO_CLOUD: flashes(BLUE, 4, pause_s=1.25),
-    Indicator.ACTIVE: steady(GREEN),
-    Signal.IDENTIFY: flashes(WHITE, 1, pause_s=GAP_S),
+_COUNTS: Final[Mapping[str, tuple[int, float]]] = {
+    Indicator.NOT_CONFIGURED: (1, 1.75),
+    Indicator.NO_METER_DATA: (2, 1.25),
+    Indicator.NO_IP: (3, 1.25),
+    Indicator.NO_CLOUD: (4, 1.25),
 }
-"""State or signal to its pattern."""
+"""Failed state to its number of flashes and the pause after them, in seconds."""
+
+
+def _patterns(well: Colour, failed: Mapping[str, Colour]) -> Mapping[str, Pattern]:
+    return {
+        Indicator.STARTING: steady(WHITE),
+        Indicator.ACTIVE: steady(well),
+        Signal.IDENTIFY: flashes(WHITE, 1, pause_s=GAP_S),
+        **{
+            state: flashes(failed[state], count, pause_s=pause_s)
+            for state, (count, pause_s) in _COUNTS.items()
+        },
+    }
+
+
+PALETTES: Final[Mapping[str, Mapping[str, Pattern]]] = {
+    "default": _patterns(
+        GREEN,
+        {
+            Indicator.NOT_CONFIGURED: YELLOW,
+            Indicator.NO_METER_DATA: RED,
+            Indicator.NO_IP: MAGENTA,
+            Indicator.NO_CLOUD: BLUE,
+        },
+    ),
+    "colour_blind": _patterns(BLUE, dict.fromkeys(_COUNTS, YELLOW)),
+}
+"""Palette to state or signal to pattern. Blue and yellow are told apart by nearly everybody:
+there the colour says well or not, and the count says what."""
+
+PATTERNS: Final = PALETTES["default"]
+DARK: Final = steady(OFF)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from gpiozero import Device
-from gpiozero.pins.mock import MockFactory
+from gpiozero.pins.mock import MockFactory, MockPWMPin
 
 from sensed.errors import ConfigError, LightError
 from sensed.leds.gpio import GpioDriver, LightSettings
@@ -47,6 +47,17 @@ def test_a_common_anode_is_dark_when_its_lines_are_high(mock_factory: MockFactor
     assert not red.state
     driver.close()
     red.assert_states([False, True, False, True])
+
+
+def test_a_dimmed_light_is_driven_by_pulse_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GPIOZERO_PIN_FACTORY", "mock")
+    factory = MockFactory(pin_class=MockPWMPin)
+    monkeypatch.setattr(Device, "pin_factory", factory)
+    driver = GpioDriver(LightSettings(brightness_percent=20))
+    driver.open()
+    driver.set(True, False, True)
+    assert [factory.pin(line).state for line in (17, 27, 22)] == pytest.approx([0.2, 0, 0.2])
+    driver.close()
 
 
 async def test_a_state_reaches_the_pins_at_the_right_times(mock_factory: MockFactory) -> None:

@@ -5,13 +5,26 @@ import contextlib
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
 from sensed.errors import LightError
 from sensed.leds.light import Light
-from sensed.leds.patterns import BLUE, GREEN, OFF, RED, WHITE, YELLOW, Colour, Signal
+from sensed.leds.night import NightHours
+from sensed.leds.patterns import (
+    BLUE,
+    GREEN,
+    OFF,
+    PALETTES,
+    RED,
+    WHITE,
+    YELLOW,
+    Colour,
+    Signal,
+)
 from sensed.status import Indicator
 from tests.leds.clock import FakeClockLoop, run_on_fake_clock
 from tests.waiting import until
@@ -50,9 +63,9 @@ def never(error: LightError) -> None:
 
 @contextlib.asynccontextmanager
 async def running(
-    driver: RecordingDriver, on_fault: Callable[[LightError], None] = never
+    driver: RecordingDriver, on_fault: Callable[[LightError], None] = never, **options: Any
 ) -> AsyncIterator[Light]:
-    light = Light(driver, on_fault=on_fault)
+    light = Light(driver, on_fault=on_fault, **options)
     task = asyncio.create_task(light.run())
     await driver.first_set.wait()  # the opening thread has answered
     yield light
@@ -220,3 +233,63 @@ async def test_cancelled_while_opening_the_lines_are_still_closed() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert driver.closed
+
+
+def test_a_signal_stands_above_the_state_and_gives_it_back() -> None:
+    async def main() -> None:
+        driver = RecordingDriver()
+        async with running(driver) as light:
+            light.show(Indicator.ACTIVE)
+            light.signal(Signal.IDENTIFY)
+            driver.seen.clear()
+            light.show(Indicator.NO_CLOUD)
+            await asyncio.sleep(2)
+            assert {colour for _, colour in driver.seen} == {WHITE, OFF}
+            driver.seen.clear()
+            light.signal(None)
+            await asyncio.sleep(2)
+            assert {colour for _, colour in driver.seen} == {BLUE, OFF}
+
+    run_on_fake_clock(main())
+
+
+def test_at_night_a_light_that_is_well_is_dark_and_a_fault_is_not() -> None:
+    async def main() -> None:
+        driver = RecordingDriver()
+        loop = asyncio.get_running_loop()
+        midday = datetime(2026, 1, 2, 12, tzinfo=UTC)
+        options = {
+            "night": NightHours.parse("22:00-06:00"),
+            "wall_clock": lambda: midday + timedelta(seconds=loop.time()),
+        }
+        async with running(driver, **options) as light:
+            light.show(Indicator.ACTIVE)
+            await asyncio.sleep(20 * 3600)
+            changes = [(at / 3600, colour) for at, colour in driver.seen if colour != WHITE]
+            assert changes == [(0, GREEN), (10, OFF), (18, GREEN)]
+            await asyncio.sleep(4 * 3600)
+            light.show(Indicator.ACTIVE)
+            await asyncio.sleep(11 * 3600)
+            driver.seen.clear()
+            light.show(Indicator.NO_METER_DATA)
+            assert driver.seen[0][1] == RED
+
+    run_on_fake_clock(main())
+
+
+@pytest.mark.parametrize("palette", PALETTES)
+def test_every_palette_shows_every_state_and_counts_tell_faults_apart(palette: str) -> None:
+    patterns = PALETTES[palette]
+    assert set(patterns) == {*Indicator, Signal.IDENTIFY}
+    lit = {
+        state: sum(step.colour != OFF for step in patterns[state])
+        for state in (
+            Indicator.NOT_CONFIGURED,
+            Indicator.NO_METER_DATA,
+            Indicator.NO_IP,
+            Indicator.NO_CLOUD,
+        )
+    }
+    assert list(lit.values()) == [1, 2, 3, 4]
+    well = patterns[Indicator.ACTIVE][0].colour
+    assert all(well not in {step.colour for step in patterns[state]} for state in lit)
