@@ -37,19 +37,25 @@ class Assembly:
         self._wire = b""
 
     def drop(self) -> None:
-        """Forget the parts so far."""
+        """Forget the parts so far; HDLC segments still to come are orphans then."""
         if self._wire:
             self.dropped += 1
-        self._kind, self._apdu, self._wire = "", b"", b""
+        self._kind = "orphans" if self.segments_under_way else ""
+        self._apdu = self._wire = b""
 
     def add_segment(self, frame: HdlcFrame, wire: bytes) -> Telegram | None:
-        """Take in an HDLC segment; LLC header and APDU tag start anew."""
+        """Take in an HDLC segment; LLC header and APDU tag start anew, orphans are dropped."""
         information = strip_llc(frame.information)
         under_way = self._kind == "segments" and self._source == frame.addresses
         # Some meters repeat the LLC header in every segment: it alone starts nothing.
         opens = information is not frame.information and information[:1] in _OPENINGS
-        if opens or not under_way:
+        if opens:
             self._start("segments", frame.addresses)
+        elif not under_way:
+            self.drop()
+            self.dropped += frame.segmented
+            self._kind = "orphans" if frame.segmented else ""
+            return None
         return self._join(information, wire, last=not frame.segmented)
 
     def add_part(self, frame: MbusFrame) -> Telegram | None:
@@ -74,8 +80,8 @@ class Assembly:
 
     @property
     def segments_under_way(self) -> bool:
-        """Whether HDLC segments wait for their last one."""
-        return self._kind == "segments"
+        """Whether HDLC segments, wanted or not, wait for their last one."""
+        return self._kind in ("segments", "orphans")
 
     def _start(self, kind: str, source: bytes) -> None:
         self.drop()

@@ -43,7 +43,8 @@ class Opener:
             return None
         try:
             plain = crypto.decipher(envelope, self._keys)
-            _check_plain(plain)
+            if not self._verifies(envelope):
+                _check_plain(plain)
         except (crypto.WrongKeyError, WireError):
             self._failures += 1
             damaged = not sound and self._worked and self._failures < _FAILURES_OF_A_WRONG_KEY
@@ -55,10 +56,14 @@ class Opener:
 
     def _tell_unverified(self, envelope: apdu.Envelope, out: list[Event]) -> None:
         tagged = crypto.authenticated(envelope.security)
-        keyed = self._keys is not None and self._keys.authentication is not None
-        if tagged and not keyed and not self._told_unverified:
+        if tagged and not self._verifies(envelope) and not self._told_unverified:
             self._told_unverified = True
             out.append(ReadUnverified(envelope.title.hex()))
+
+    def _verifies(self, envelope: apdu.Envelope) -> bool:
+        """Tell whether deciphering checks a tag, so that success proves keys and content."""
+        keyed = self._keys is not None and self._keys.authentication is not None
+        return keyed and crypto.authenticated(envelope.security)
 
     def _repeats(self, envelope: apdu.Envelope, out: list[Event]) -> bool:
         previous = self._counter if envelope.title == self._title else None

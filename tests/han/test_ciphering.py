@@ -130,6 +130,12 @@ def test_unsupported_security_is_told(security: int) -> None:
     assert causes(decode(hdlc(LLC + data), keys=KEYS)) == [Sealed.UNSUPPORTED]
 
 
+def test_verified_content_that_is_no_list_is_malformed_not_a_wrong_key() -> None:
+    frame = hdlc(LLC + seal(b"\xc4\x01\x02"))
+    assert [type(event) for event in decode(frame, keys=KEYS)] == [ListMalformed]
+    assert causes(decode(frame, keys=MeterKeys(TEST_KEY))) == [Sealed.WRONG_KEY]
+
+
 def test_repeated_counter_is_told_and_the_list_marked() -> None:
     decoder = HanDecoder(keys=KEYS)
     events: list[Event] = []

@@ -18,6 +18,7 @@ import pytest
 from sensed.cli import main
 from sensed.han import READING_KEYS
 from sensed.simulator import METERS, TEST_AUTHENTICATION_KEY, TEST_KEY, MeterSimulator
+from tests.han.encode import hdlc
 from tests.han.simulated import telegrams
 
 NAMES = ["aidon-3ph-it", "kaifa-3ph", "kamstrup-1ph", "p1-se", "aidon-se"]
@@ -145,6 +146,51 @@ def test_damage_is_told_on_stderr(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert len(out.splitlines()) == 2
     assert "9 octets discarded" in err
     assert "bad frame check" in err
+
+
+def test_every_kind_of_diagnosis_is_a_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ciphered = telegrams("kamstrup-dk")[0].wire
+    crlf = b"".join(t.wire for t in telegrams("aidon-se")).replace(b"\n", b"\r\n")
+    other = telegrams("iskraemeco-am550")[0].wire
+    broken = hdlc(b"\xe6\xe7\x00\xc4")
+    key = ["--key", TEST_KEY.hex()]
+    assert decode_file(tmp_path, ciphered * 2 + broken + crlf + other, *key) == 0
+    err = capsys.readouterr().err
+    for words in (
+        "read unverified",
+        "repeated telegram",
+        "holds no list: no APDU of this port: c4",
+        "set the port raw",
+        "unknown list: date-time standard: structure(",
+        "lists repeated 1",
+    ):
+        assert words in err
+
+
+def test_progress_is_shown_to_who_watches() -> None:
+    """Standard error is a terminal, standard output is not."""
+    ours, theirs = os.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sensed", "decode"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        bufsize=0,
+    )
+    os.close(theirs)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    with process:
+        for telegram in telegrams("kaifa-3ph")[:2]:
+            process.stdin.write(telegram.wire)
+            assert process.stdout.readline()
+            time.sleep(1.1)
+        process.stdin.close()
+        assert process.wait(10) == 0
+    assert b" MB" in os.read(ours, 1000)
+    os.close(ours)
 
 
 def test_diagnostics_are_bounded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

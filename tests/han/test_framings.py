@@ -215,11 +215,28 @@ def test_damaged_segment_drops_its_telegram_only() -> None:
     assert len(readings(events)) == 1
 
 
+@pytest.mark.parametrize("place", range(4))
+def test_a_damaged_segment_is_told_once(place: int) -> None:
+    frames = in_segments(LLC + padded(100), 40)
+    assert len(frames) == 4
+    frames[place] = frames[place][:-2] + bytes((frames[place][-2] ^ 1,)) + frames[place][-1:]
+    events = decode(b"".join([*frames, hdlc(LLC + LIST1)]))
+    told = {type(event).__name__ for event in events}
+    assert told - {"OctetsDiscarded"} == {"FrameRejected", "ListDecoded"}
+    assert [r.power_import_w for r in readings(events)] == [4321]
+
+
 def test_segments_lost_without_trace_never_join_two_telegrams() -> None:
     frames = in_segments(LLC + padded(100), 40)
     other = in_segments(LLC + padded(100).replace(u32(5), u32(99)), 40)
     events = decode(b"".join([*frames[:2], *other]))
     assert [r.voltage_l1_v for r in readings(events)] == [Decimal("9.9")]
+
+
+def test_orphaned_segments_are_dropped_without_a_word() -> None:
+    frames = in_segments(LLC + padded(100), 40)
+    events = decode(b"".join([*frames[1:], *frames, frames[1], *frames]))
+    assert [type(event) for event in events] == [ListDecoded, ListDecoded]
 
 
 def test_silence_drops_segments() -> None:
@@ -260,6 +277,7 @@ def test_blocks_within_blocks_are_refused() -> None:
 
 def test_assemblies_are_bounded() -> None:
     decoder = HanDecoder()
+    decoder.receive(hdlc(LLC + LIST1, segmented=True))
     for _ in range(30):
         decoder.receive(hdlc(bytes(1000), segmented=True))
         assert len(decoder._assembly._apdu) <= 4096
@@ -281,6 +299,10 @@ def test_assemblies_are_bounded() -> None:
         LLC + b"\x0f\x40\x00\x00\x00\x05" + bytes(20),
         LLC + b"\xdb\x07" + bytes(20),
         LLC + b"\xe0\x80\x00\x01",
+        LLC + b"\xe0\x80\x00\x01\x00\x00\x05abc",
+        LLC + b"\xdb",
+        LLC + b"\xdb\x08" + bytes(8) + b"\x03" + bytes(3),
+        LLC + b"\xdb\x08" + bytes(8) + b"\x06" + bytes(7),
     ],
 )
 def test_a_good_frame_with_bad_content(information: bytes) -> None:
@@ -302,6 +324,12 @@ def test_every_form_of_date(date: bytes) -> None:
 def test_addresses_of_every_length() -> None:
     for header in (b"\x41\x03\x13", b"\xce\xff\x03\x13", b"\x02\x04\x06\x09\x02\x02\x04\x05\x10"):
         assert reading(hdlc(LLC + LIST1, header=header)).power_import_w == 4321
+
+
+@pytest.mark.parametrize("start", [b"\xe6\xe7\x01", b"\xe6\xe7\x00\xaa", b"\xe6\xe7", b"\x0f\x01"])
+def test_what_only_begins_like_a_bare_telegram(start: bytes) -> None:
+    assert readings(decode(start)) == []
+    assert len(readings(decode(start + b"\x80" * 9 + hdlc(LLC + LIST1), [1]))) == 1
 
 
 def test_bare_telegrams_in_a_row() -> None:

@@ -110,6 +110,15 @@ def test_other_channels_and_past_values_are_not_the_meters_own() -> None:
         structure(text("ISK1030775213859"), CLOCK_ITEM := b"\x09\x0c" + CLOCK, *[u32(1)] * 7),
         structure(),
         array(),
+        array(u32(1)),
+        array(structure(obis(1, 0, 1, 7, 0))),
+        array(structure(u32(1), u32(1))),
+        array(structure(obis(1, 0, 1, 7, 0), u32(1), u32(0))),
+        array(structure(obis(1, 0, 1, 7, 0), structure(u32(1)), scaled(0, W))),
+        structure(obis(1, 0, 1, 7, 0), structure(u32(1))),
+        structure(array(structure(u16(3), obis(1, 0, 1, 7, 0))), u32(1)),
+        structure(array(u16(3)), u32(1)),
+        structure(array(u16(3)), structure(u32(1))),
     ],
     ids=lambda body: body[:24].hex(),
 )
@@ -273,22 +282,16 @@ def test_text_is_exact_whatever_octets_it_holds() -> None:
 
 # -- plans ---------------------------------------------------------------------------
 
-SHAPES = sorted(
-    {
-        *(
-            name
-            for name in (
-                "aidon-3ph-it",
-                "aidon-se",
-                "kaifa-3ph",
-                "kaifa-ct",
-                "kaifa-3ph-it",
-                "kaifa-se-ma304h4",
-                "kamstrup-3ph",
-                "kamstrup-1ph",
-            )
-        )
-    }
+SHAPES = (
+    "aidon-3ph-it",
+    "aidon-se",
+    "kaifa-3ph",
+    "kaifa-3ph-it",
+    "kaifa-ct",
+    "kaifa-se-ma304h4",
+    "kamstrup-1ph",
+    "kamstrup-3ph",
+    "landisgyr-e450",
 )
 
 

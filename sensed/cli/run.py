@@ -1,0 +1,51 @@
+"""``sensed run``: the daemon, in the foreground."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from pathlib import Path
+from typing import Final
+
+SUMMARY: Final = "run the daemon in the foreground (what systemd starts)"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="configuration (default: /etc/sensed/sensed.toml)",
+    )
+    parser.add_argument(
+        "--check-config", action="store_true", help="only say whether the configuration is right"
+    )
+    parser.add_argument(
+        "--log-format",
+        choices=("auto", "json"),
+        default="auto",
+        help="how events are written to standard error (default: auto)",
+    )
+
+
+def main(args: argparse.Namespace) -> int:
+    """Run until SIGTERM or SIGINT."""
+    from sensed.config import Config, load_config
+
+    config = load_config(args.config)
+    if args.check_config:
+        print("The configuration is right.")
+        return 0
+
+    from sensed.daemon import run_daemon
+    from sensed.log import configure_logging
+
+    def load() -> Config:
+        config = load_config(args.config)
+        configure_logging(config.log.level, args.log_format)
+        return config
+
+    configure_logging(config.log.level, args.log_format)
+    asyncio.run(run_daemon(config, load=load))
+    return 0

@@ -1,0 +1,71 @@
+"""``sensed setup``: open set-up for a phone nearby, or forget what it has set."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+SUMMARY: Final = "open set-up for a phone nearby, or forget what it has set"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    commands = parser.add_subparsers(metavar="ACTION", required=True)
+    for name, (help_text, act) in _ACTIONS.items():
+        command = commands.add_parser(name, help=help_text, description=help_text)
+        command.add_argument(
+            "--socket",
+            type=Path,
+            metavar="PATH",
+            help="control socket of the daemon (default: /run/sensed/control)",
+        )
+        if name == "reset":
+            command.add_argument("--yes", action="store_true", help="do not ask")
+        command.set_defaults(act=act)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Do what the action says."""
+    code: int = args.act(args)
+    return code
+
+
+def _open(args: argparse.Namespace) -> int:
+    answer = _ask(args, "setup-open")
+    minutes = max(round(float(answer["open_s"]) / 60), 1)
+    print(f"Set-up is open for {minutes} minutes: bring a phone near the device.")
+    return 0
+
+
+def _close(args: argparse.Namespace) -> int:
+    _ask(args, "setup-close")
+    print("Set-up is closed.")
+    return 0
+
+
+def _reset(args: argparse.Namespace) -> int:
+    if not args.yes:
+        sure = input("Forget the Wi-Fi networks and settings made in set-up? [y/N] ")
+        if sure.strip().lower() not in ("y", "yes"):
+            print("Nothing was changed.")
+            return 1
+    answer = _ask(args, "setup-reset")
+    networks = int(answer["networks"])
+    noun = "network" if networks == 1 else "networks"
+    print(f"Forgot {networks} Wi-Fi {noun} and the settings made in set-up.")
+    return 0
+
+
+def _ask(args: argparse.Namespace, command: str) -> Mapping[str, Any]:
+    from sensed.control import default_path, request
+
+    return request(args.socket or default_path(), command)
+
+
+_ACTIONS: Final[Mapping[str, tuple[str, Callable[[argparse.Namespace], int]]]] = {
+    "open": ("let a phone nearby set up the device, for some minutes", _open),
+    "close": ("close set-up again", _close),
+    "reset": ("forget the Wi-Fi networks and settings that set-up has made", _reset),
+}
