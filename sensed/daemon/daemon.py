@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Final, Protocol
 
 import structlog
 
 from sensed.config import Config, LightSection
+from sensed.control import ControlServer, default_path
 from sensed.daemon.facts import FactBoard, MeterWatch
 from sensed.daemon.identity import device_id
 from sensed.daemon.meter import MeterReader, check_port
@@ -46,7 +48,7 @@ async def run_daemon(config: Config, *, load: Callable[[], Config]) -> None:
     """
     stop, hangup = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
-    daemon = Daemon(config, make_driver=_gpio)
+    daemon = Daemon(config, make_driver=_gpio, control=default_path())
     for number, event in ((signal.SIGTERM, stop), (signal.SIGINT, stop), (signal.SIGHUP, hangup)):
         loop.add_signal_handler(number, event.set)
     async with asyncio.TaskGroup() as group:
@@ -59,7 +61,8 @@ class Daemon:
     """Every part of the running daemon; made inside a running loop.
 
     ``make_driver`` gives what the light is shown on; ``on_words`` gets the state in words at
-    each change. ``loopback_counts`` makes the machine itself count as a network, for a
+    each change. ``control`` is where the control socket stands, if there is to be one.
+    ``loopback_counts`` makes the machine itself count as a network, for a
     broker inside the same process. Raises ConfigError.
     """
 
@@ -69,6 +72,7 @@ class Daemon:
         *,
         make_driver: Callable[[LightSection], Driver],
         on_words: Callable[[str], None] = lambda _words: None,
+        control: Path | None = None,
         loopback_counts: bool = False,
     ) -> None:
         loop = asyncio.get_running_loop()
@@ -89,6 +93,9 @@ class Daemon:
             self._board, self._watch, on_state=self._state_changed, on_report=self._reported
         )
         self._watchdog = Watchdog(self.notifier, self._parts)
+        self._control = (
+            ControlServer(control, {"status": self._reporter.status}) if control else None
+        )
         self._group = asyncio.TaskGroup()
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
@@ -97,15 +104,19 @@ class Daemon:
         async with self._group:
             for name, part in self._parts().items():
                 self._start(name, part)
-            watchdog = self._group.create_task(
-                supervise("watchdog", self._watchdog.run), name="watchdog"
-            )
+            servants = {"watchdog": self._watchdog.run}
+            if self._control is not None:
+                servants["control"] = self._control.run
+            others = [
+                self._group.create_task(supervise(name, run), name=name)
+                for name, run in servants.items()
+            ]
             self.notifier.ready()
             _log.info("started")
             await stop.wait()
             self.notifier.stopping()
             _log.info("stopping")
-            tasks = [watchdog, *self._tasks.values()]
+            tasks = [*others, *self._tasks.values()]
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks, timeout=_GOODBYE_S)

@@ -6,7 +6,7 @@ import asyncio
 import math
 from collections import deque
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from statistics import median
 from typing import Final
 
@@ -37,7 +37,8 @@ class FactBoard:
     """Holds the facts; ``changed`` is set, at ``changed_s``, when there is reason to look again."""
 
     def __init__(self, now_s: Callable[[], float]) -> None:
-        self.facts = Facts()
+        unknown = Fact(since_monotonic_s=now_s())
+        self.facts = Facts(**{item.name: unknown for item in fields(Facts)})
         self.changed = asyncio.Event()
         self.changed_s = 0.0
         self._now_s = now_s

@@ -38,8 +38,33 @@ class Reporter:
         self._on_state = on_state
         self._on_report = on_report
         self._told: tuple[Indicator, str] | None = None
+        self._state_since_s = asyncio.get_running_loop().time()
         self._hysteresis = Hysteresis()
         self._due_s = math.inf
+
+    async def status(self, _request: Mapping[str, object]) -> Mapping[str, object]:
+        """Answer the control socket's ``status``: the state, each fact, and their ages."""
+        now_s = asyncio.get_running_loop().time()
+        last_list_s = self._watch.last_list_s
+        state = self._told[0] if self._told else Indicator.STARTING
+        return {
+            "state": state.value,
+            "words": self._told[1] if self._told else WORDS[state],
+            "age_s": round(now_s - self._state_since_s, 1),
+            "facts": {
+                name: {
+                    "holds": fact.holds,
+                    "cause": fact.cause or None,
+                    "detail": fact.detail or None,
+                    "age_s": round(now_s - fact.since_monotonic_s, 1),
+                }
+                for name, fact in _each(self._board.facts).items()
+            },
+            "meter": {
+                "last_list_age_s": None if last_list_s is None else round(now_s - last_list_s, 1),
+                "list_interval_s": self._watch.interval_s,
+            },
+        }
 
     def stuck(self, now_s: float) -> bool:
         """Tell whether a fact has changed, or the meter become overdue, long ago."""
@@ -73,6 +98,7 @@ class Reporter:
         words = describe(state, facts)
         if (state, words) != self._told:
             if self._told is None or self._told[0] is not state:
+                self._state_since_s = now_s
                 _log.info("state_changed", state=state.value, words=words)
             self._told = (state, words)
             self._on_state(state, words)
