@@ -3,8 +3,18 @@
 Run ``python -m benchmarks.soak --megabytes 100``. Fails on an exception, on a reading
 whose values no true telegram had, or on more resident memory than allowed.
 
-Left out is what nothing on the wire can show: damage to readouts without a check, and
-damage that happens to keep the 8-bit sums of an M-Bus telegram right.
+Checks of 16 bits pass one damaged frame in 65,536 by chance, so that a false reading in
+some hundred megabytes is no proof of a fault: look at what the frame lost.
+
+Left out is what the wire cannot show in full:
+
+* P1 readouts without a check value. Lines of another form, malformed codes and quantities
+  sent twice are refused, and so are unchecked readouts of a meter that sent checked ones;
+  a digit that turned into another digit is not seen.
+* M-Bus telegrams under security 0x20 and 0x21, which have no tag, where damage kept the
+  8-bit sums: one in 256 of telegrams hit in several octets. Damage to title, counter,
+  codes, types, units and names is seen, for these never change in a meter's lists of one
+  length once two were alike; damage to the value octets themselves is not.
 """
 
 from __future__ import annotations
@@ -26,6 +36,7 @@ from sensed.simulator import METERS, TEST_AUTHENTICATION_KEY, TEST_KEY, MeterSim
 MAX_RSS_MB = 60
 
 _KEYS = MeterKeys(TEST_KEY, TEST_AUTHENTICATION_KEY)
+_LAYOUT = METERS["iskraemeco-am550"].layout
 _LARGEST_CHUNK = 700
 _SILENCE = 0.02
 _HIT = 0.3
@@ -89,8 +100,7 @@ def chunks(octets: int, dice: random.Random, true: set[Reading]) -> Iterator[byt
         true.clear()
         pending = b""
         for telegram in islice(meter.telegrams(), _TELEGRAMS):
-            if telegram.reading is not None:
-                true.add(telegram.reading)
+            true.add(telegram.reading)
             spoilt = spoil(telegram.wire, dice) if dice.random() < _HIT else telegram.wire
             pending += telegram.wire if sums_hold(spoilt) else spoilt
             while pending:
@@ -105,7 +115,7 @@ def soak(octets: int, seed: int) -> Outcome:
     """Decode ``octets`` of mutated streams."""
     dice = random.Random(seed)  # noqa: S311 - a reproducible mixture, not a secret
     true: set[Reading] = set()
-    decoder = HanDecoder(keys=_KEYS)
+    decoder = HanDecoder(keys=_KEYS, layout=_LAYOUT)
     readings, false = 0, []
     started = time.monotonic()
     for chunk in chunks(octets, dice, true):

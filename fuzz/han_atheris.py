@@ -23,6 +23,7 @@ from sensed.han.crc import x25
 from sensed.simulator import METERS, TEST_AUTHENTICATION_KEY, TEST_KEY, MeterSimulator
 
 _KEYS = MeterKeys(TEST_KEY, TEST_AUTHENTICATION_KEY)
+_LAYOUT = METERS["iskraemeco-am550"].layout
 _HEADER = b"\x41\x08\x83\x13"
 _LONGEST_FRAME = 0x7FF
 
@@ -39,7 +40,7 @@ def one_input(data: bytes) -> None:
 
 def check_stream(octets: bytes, size: int) -> None:
     """Any stream gives events, the same ones however chunked."""
-    whole, pieces = HanDecoder(keys=_KEYS), HanDecoder(keys=_KEYS)
+    whole, pieces = HanDecoder(keys=_KEYS, layout=_LAYOUT), HanDecoder(keys=_KEYS, layout=_LAYOUT)
     expected = whole.receive(octets) + whole.silence()
     found = []
     for at in range(0, len(octets), size):
@@ -56,14 +57,14 @@ def check_content(octets: bytes) -> None:
             parse(octets)
         except WireError:
             continue
-    reader = ListReader()
+    reader = ListReader(layout=_LAYOUT)
     try:
         first = reader.read(octets)
         again = reader.read(octets)
     except WireError:
         return
     notification = apdu.notification(octets)
-    found = match(notification)
+    found = match(notification, configured=_LAYOUT)
     generic = None if found is None else read_generic(notification, found)
     if first != again or (not isinstance(first, str) and first.reading != generic):
         raise AssertionError("plan and generic path differ")

@@ -45,6 +45,8 @@ class Facts:
     address: Fact = field(default_factory=Fact)
     cloud: Fact = field(default_factory=Fact)
     light: Fact = field(default_factory=Fact)
+    bluetooth: Fact = field(default_factory=Fact)
+    network_manager: Fact = field(default_factory=Fact)
 
 
 PRECEDENCE: Final[tuple[tuple[str, Indicator], ...]] = (

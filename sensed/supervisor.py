@@ -41,9 +41,17 @@ _STEADY_AFTER_S: Final = 60.0
 
 
 async def supervise(
-    name: str, part: Callable[[], Awaitable[None]], *, backoff: Backoff | None = None
+    name: str,
+    part: Callable[[], Awaitable[None]],
+    *,
+    backoff: Backoff | None = None,
+    resting: set[str] | None = None,
 ) -> None:
-    """Run ``part`` for ever; only cancellation ends it."""
+    """Run ``part`` for ever; only cancellation ends it.
+
+    While it waits to be started again, its name stands in ``resting``.
+    """
+    resting = set() if resting is None else resting
     backoff = backoff or Backoff()
     loop = asyncio.get_running_loop()
     failures = 0
@@ -58,4 +66,8 @@ async def supervise(
             delay_s = backoff.delay_s(failures)
             failures += 1
             _log.exception("part_crashed", part=name, restart_in_s=round(delay_s, 1))
-        await asyncio.sleep(delay_s)
+        resting.add(name)
+        try:
+            await asyncio.sleep(delay_s)
+        finally:
+            resting.discard(name)

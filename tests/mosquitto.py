@@ -56,7 +56,8 @@ class Mosquitto:
             lines += ["allow_anonymous false", f"password_file {self._password_file(passwords)}"]
         else:
             lines += ["allow_anonymous true"]
-        lines += [f"listener {self.port} 127.0.0.1", "set_tcp_nodelay true", config]
+        lines += [f"listener {self.port} 127.0.0.1", "set_tcp_nodelay true"]
+        lines += ["max_queued_messages 0", config]  # subscribers in a busy test lag behind
         self._config = directory / f"mosquitto-{self.port}.conf"
         self._log = self._config.with_suffix(".log")
         self._config.write_text("\n".join(lines) + "\n")

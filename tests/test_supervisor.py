@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensed.supervisor import Backoff, supervise
+from tests.waiting import until
 
 
 @given(failures=st.integers(0, 10**9), draw=st.floats(0, 1, exclude_max=True))
@@ -60,3 +61,29 @@ async def test_cancelling_ends_the_part_itself() -> None:
     with contextlib.suppress(asyncio.CancelledError):
         await task
     assert ended.is_set()
+
+
+async def test_a_part_that_waits_for_its_restart_rests() -> None:
+    starts = 0
+    second = asyncio.Event()
+    resting: set[str] = set()
+
+    async def part() -> None:
+        nonlocal starts
+        starts += 1
+        assert resting == set()
+        if starts == 2:
+            second.set()
+            await asyncio.Event().wait()
+        raise ZeroDivisionError
+
+    with structlog.testing.capture_logs() as events:
+        task = asyncio.create_task(
+            supervise("part", part, backoff=Backoff(0.05, 0.05), resting=resting)
+        )
+        await until(lambda: events)
+        assert resting == {"part"}
+        await asyncio.wait_for(second.wait(), 5)
+        assert resting == set()
+        task.cancel()
+        await asyncio.wait([task])

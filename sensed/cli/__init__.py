@@ -16,7 +16,7 @@ from typing import Final
 from sensed import __version__
 from sensed.errors import SensedError
 
-COMMANDS: Final = ("run", "demo", "decode", "simulate", "status")
+COMMANDS: Final = ("run", "demo", "decode", "setup", "simulate", "status")
 
 EXIT_WRONG_USE: Final = 2
 EXIT_INTERRUPTED: Final = 130
@@ -44,13 +44,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         code: int = args.main(args)
         sys.stdout.flush()
-    except SensedError as error:
-        print(f"sensed: {error}", file=sys.stderr)
-        return EXIT_WRONG_USE
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
-    except BrokenPipeError:
+    except (SensedError, BrokenPipeError) as error:
+        return _ended_by(error)
+    except BaseExceptionGroup as group:
+        foreseen, bugs = group.split((SensedError, BrokenPipeError))
+        if foreseen is None or bugs is not None:
+            raise
+        return _ended_by(_first(foreseen))
+    return code
+
+
+def _ended_by(error: BaseException) -> int:
+    if isinstance(error, BrokenPipeError):
         # The reader of our output has gone: not a failure, and nothing more can be written.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    return code
+    print(f"sensed: {error}", file=sys.stderr)
+    return EXIT_WRONG_USE
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    error = group.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error

@@ -47,6 +47,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--key", metavar="HEX", help="the meter's encryption key, 32 hex digits")
     parser.add_argument("--auth-key", metavar="HEX", help="its authentication key, 32 hex digits")
     parser.add_argument(
+        "--layout",
+        metavar="KEYS",
+        default="",
+        help='order of a list that does not tell it: reading keys with commas between, "-" '
+        "for a value to pass over",
+    )
+    parser.add_argument(
         "file", nargs="?", default="-", metavar="FILE", help="capture; - is standard input"
     )
 
@@ -55,12 +62,13 @@ def main(args: argparse.Namespace) -> int:
     """Decode a capture; return 0 if at least one reading came out, else 1.
 
     Raises:
-        ConfigError: a key is wrong or the file cannot be read.
+        ConfigError: a key or the layout is wrong or the file cannot be read.
 
     """
     from sensed.han import HanDecoder, ListDecoded
 
-    decoder = HanDecoder(keys=_keys(args.key, args.auth_key))
+    layout = [key.strip() for key in args.layout.split(",")] if args.layout else []
+    decoder = HanDecoder(keys=_keys(args.key, args.auth_key), layout=layout)
     show = _show_json if args.format == "json" else _show_table
     notes = _Notes()
     readings = 0

@@ -70,11 +70,11 @@ def render(answer: Mapping[str, Any]) -> str:
     lines = [f"{answer['words']} ({age(answer['age_s'])})"]
     for name, fact in answer["facts"].items():
         words = fact["detail"] or fact["cause"] or ""
-        line = f"  {name:<11} {_MARKS[fact['holds']]:<3} {age(fact['age_s']):>7}  {words}"
-        lines.append(line.rstrip())
+        holds, since = _MARKS[fact["holds"]], age(fact["age_s"])
+        lines.append(f"  {name.replace('_', ' '):<15} {holds:<3} {since:>7}  {words}".rstrip())
     meter = answer["meter"]
     if meter["last_list_age_s"] is not None:
-        lines.append(f"  last list   {age(meter['last_list_age_s'])} ago")
+        lines.append(f"  last list       {age(meter['last_list_age_s'])} ago")
     return "\n".join(lines)
 
 

@@ -9,10 +9,14 @@ from sensed.config.loader import ETC_PATH, STATE_PATH, load_config
 from sensed.config.schema import (
     Config,
     DeviceSection,
+    FuseSection,
+    HistorySection,
+    HomeAssistantSection,
     LightSection,
     LogSection,
     MeterSection,
     MqttSection,
+    SetupSection,
 )
 
 __all__ = [
@@ -20,9 +24,13 @@ __all__ = [
     "STATE_PATH",
     "Config",
     "DeviceSection",
+    "FuseSection",
+    "HistorySection",
+    "HomeAssistantSection",
     "LightSection",
     "LogSection",
     "MeterSection",
     "MqttSection",
+    "SetupSection",
     "load_config",
 ]

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Final, TypeVar
 
+from sensed.han.layouts.configured import layout_fault
 from sensed.leds.night import NightHours
 from sensed.secret import Secret
 
@@ -54,6 +55,18 @@ def integer(lowest: int, highest: int) -> Check[int]:
         if isinstance(value, bool) or not isinstance(value, int) or not lowest <= value <= highest:
             raise ValueError(f"must be a whole number from {lowest} to {highest}")
         return value
+
+    return check
+
+
+def number(lowest: int, highest: int) -> Check[int | Decimal]:
+    """Accept a number, whole or not, in the closed range; it stays exact."""
+
+    def check(value: object) -> int | Decimal:
+        exact = Decimal(str(value)) if _is_number(value) else Decimal("nan")
+        if not exact.is_finite() or not lowest <= exact <= highest:
+            raise ValueError(f"must be a number from {lowest} to {highest}")
+        return int(exact) if exact == exact.to_integral_value() else exact
 
     return check
 
@@ -106,12 +119,22 @@ def gpio_lines(value: object) -> tuple[int, int, int]:
 
 def ratio(value: object) -> int | Decimal:
     """Accept the ratio of the meter's external current transformers."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError("must be a number above 0, as 40 for transformers of 200/5 A")
-    exact = Decimal(str(value))
-    if not exact.is_finite() or not 0 < exact <= _MAX_CT_RATIO:
-        raise ValueError(f"must be a number above 0 and at most {_MAX_CT_RATIO}")
-    return int(exact) if exact == exact.to_integral_value() else exact
+    try:
+        exact = number(0, _MAX_CT_RATIO)(value)
+    except ValueError:
+        exact = 0
+    if not exact:
+        raise ValueError(f"must be a number above 0 and at most {_MAX_CT_RATIO}, as 40 for 200/5 A")
+    return exact
+
+
+def layout(value: object) -> tuple[str, ...]:
+    """Accept reading keys in wire order, "-" for a value to pass over; none for no layout."""
+    if not isinstance(value, list) or not all(isinstance(key, str) for key in value):
+        raise ValueError('must be a list of reading keys, as ["meter_id", "-", "power_import_w"]')
+    if value and (fault := layout_fault(value)):
+        raise ValueError(fault)
+    return tuple(value)
 
 
 def serial_format(value: object) -> str:
@@ -124,3 +147,7 @@ def serial_format(value: object) -> str:
 def night_hours(value: object) -> NightHours:
     """Accept two times of day, such as "22:00-06:30"."""
     return NightHours.parse(value if isinstance(value, str) else "")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -5,6 +5,7 @@ Errors are one sentence that names the file, the key and the remedy.
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
@@ -18,7 +19,7 @@ from sensed.errors import ConfigError
 ETC_PATH: Final = Path("/etc/sensed/sensed.toml")
 """The administrator's file; the daemon never writes it."""
 
-STATE_PATH: Final = Path("/var/lib/sensed/settings.toml")
+STATE_PATH: Final = Path(os.environ.get("STATE_DIRECTORY", "/var/lib/sensed")) / "settings.toml"
 """What the phone set."""
 
 _LARGEST_FILE: Final = 64 * 1024
@@ -53,8 +54,8 @@ def _read(path: Path, *, required: bool) -> Iterator[tuple[str, str, object]]:
         for key, value in table.items():
             if key not in known:
                 raise ConfigError(
-                    f"{path}: unknown key {section}.{key}{_nearest(key, known)}; "
-                    f"sensed.toml(5) lists the keys."
+                    f"{path}: unknown key {section}.{key}{_nearest(key, known)} "
+                    "(sensed.toml(5) lists them all)."
                 )
             try:
                 yield section, key, known[key].metadata["check"](value)
@@ -66,16 +67,17 @@ def _parse(path: Path, *, required: bool) -> Mapping[str, Any]:
     try:
         with path.open("rb") as file:
             data = file.read(_LARGEST_FILE + 1)
-    except FileNotFoundError:
-        if not required:
+    except (FileNotFoundError, PermissionError) as error:
+        # What the phone set is the daemon's alone: others see the administrator's part.
+        if not required and (path == STATE_PATH or isinstance(error, FileNotFoundError)):
             return {}
+        if isinstance(error, PermissionError):
+            raise _unreadable(path, error) from None
         raise ConfigError(
             f"{path}: no such file; name an existing file with --config, or leave the option out."
         ) from None
     except OSError as error:
-        raise ConfigError(
-            f"{path}: cannot be read ({error.strerror}); make it readable for this user."
-        ) from None
+        raise _unreadable(path, error) from None
     if len(data) > _LARGEST_FILE:
         raise ConfigError(f"{path}: larger than {_LARGEST_FILE} octets; is it the right file?")
     try:
@@ -86,6 +88,12 @@ def _parse(path: Path, *, required: bool) -> Mapping[str, Any]:
         raise ConfigError(f"{path}: not valid TOML: {error}.") from None
 
 
+def _unreadable(path: Path, error: OSError) -> ConfigError:
+    return ConfigError(
+        f"{path}: cannot be read ({error.strerror}); make it readable for this user."
+    )
+
+
 def _nearest(word: str, known: Mapping[str, object]) -> str:
     match = get_close_matches(word, known, n=1)
-    return f"; did you mean {match[0]}?".rstrip("?") if match else ""
+    return f"; write {match[0]}" if match else ""

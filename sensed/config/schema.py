@@ -30,7 +30,12 @@ class DeviceSection:
     id: str | None = setting(
         None,
         checks.optional(checks.text("an identifier", longest=64)),
-        "Name of this device in topics; empty: derived from the machine id.",
+        "Identifier of this device in topics; empty: derived from the machine id.",
+    )
+    name: str = setting(
+        "sensed",
+        checks.text("a name", longest=64),
+        "Name of this device for people: in set-up and in Home Assistant.",
     )
 
 
@@ -63,6 +68,12 @@ class MeterSection:
         checks.ratio,
         "Ratio of external current transformers that the meter does not know.",
     )
+    layout: tuple[str, ...] = setting(
+        (),
+        checks.layout,
+        'Reading keys in the order of a list that does not tell it itself, "-" for a value to '
+        "pass over (Iskraemeco, Landis+Gyr); empty: none.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +86,7 @@ class MqttSection:
         "Host name or address of the broker; empty: not configured.",
     )
     port: int = setting(1883, checks.integer(1, 65535), "TCP port of the broker.")
+    protocol: str = setting("3.1.1", checks.one_of(("3.1.1", "5")), "Version of MQTT.")
     username: str | None = setting(
         None, checks.optional(checks.text("a user name")), "User name at the broker."
     )
@@ -87,7 +99,98 @@ class MqttSection:
         checks.optional(checks.text("a file's path")),
         "Certificates to trust instead of the system's, as a PEM file.",
     )
+    tls_lowest: str = setting(
+        "1.2", checks.one_of(("1.2", "1.3")), "Lowest version of TLS to accept."
+    )
+    client_cert_file: str | None = setting(
+        None,
+        checks.optional(checks.text("a file's path")),
+        "Certificate that shows the broker who this device is, as a PEM file.",
+    )
+    client_key_file: str | None = setting(
+        None,
+        checks.optional(checks.text("a file's path")),
+        "Private key of that certificate, if it is not in the same file.",
+    )
+    client_id: str | None = setting(
+        None,
+        checks.optional(checks.text("a client identifier")),
+        "MQTT client identifier; empty: sensed- and the device's identifier.",
+    )
     base_topic: str = setting("sensed", checks.text("a topic"), "First levels of every topic.")
+
+
+@dataclass(frozen=True, slots=True)
+class FuseSection:
+    """The house's connection, which the headroom signal protects."""
+
+    main_a: int | Decimal | None = setting(
+        None,
+        checks.optional(checks.number(1, 10_000)),
+        "Main fuse in ampere; empty: chargers are only ever given the fail-safe current.",
+    )
+    margin_a: int | Decimal = setting(
+        2, checks.number(0, 10_000), "Ampere of the main fuse that stay unused."
+    )
+    failsafe_a: int | Decimal = setting(
+        6,
+        checks.number(0, 10_000),
+        "Current that chargers may draw while nothing is known; 0 makes them pause.",
+    )
+    net: str | None = setting(
+        None,
+        checks.optional(checks.one_of(("TN", "IT", "TT"))),
+        "Kind of supply: TN, IT or TT; empty: found from the lists.",
+    )
+    phases: int | None = setting(
+        None, checks.optional(checks.integer(1, 3)), "Phases, 1 or 3; empty: found from the lists."
+    )
+    estimate_l2: bool = setting(
+        False,
+        checks.boolean,
+        "On IT nets whose meter sends no L2 current: estimate it, instead of the safe bound.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class HistorySection:
+    """Readings that wait for a broker that is away."""
+
+    file: str | None = setting(
+        "/var/lib/sensed/history.sqlite",
+        checks.optional(checks.text("a file's path")),
+        "Where readings wait while the broker is away; empty: in memory alone.",
+    )
+    most_rows: int = setting(
+        250_000, checks.integer(1000, 10_000_000), "How many readings wait at most."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class HomeAssistantSection:
+    """How the device introduces itself to Home Assistant."""
+
+    prefix: str | None = setting(
+        "homeassistant",
+        checks.optional(checks.text("a topic")),
+        "Discovery prefix of Home Assistant; empty: no introduction.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SetupSection:
+    """Set-up from a phone nearby."""
+
+    improv: str = setting(
+        "auto",
+        checks.one_of(("auto", "button", "off")),
+        "Set-up over Bluetooth: auto opens it while there is no network, button only on request.",
+    )
+    button: int | None = setting(
+        None,
+        checks.optional(checks.integer(0, 27)),
+        "BCM line of a push button that opens set-up; empty: there is none.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +234,10 @@ class Config:
     device: DeviceSection = field(default_factory=DeviceSection)
     meter: MeterSection = field(default_factory=MeterSection)
     mqtt: MqttSection = field(default_factory=MqttSection)
+    fuse: FuseSection = field(default_factory=FuseSection)
+    history: HistorySection = field(default_factory=HistorySection)
+    home_assistant: HomeAssistantSection = field(default_factory=HomeAssistantSection)
+    setup: SetupSection = field(default_factory=SetupSection)
     light: LightSection = field(default_factory=LightSection)
     log: LogSection = field(default_factory=LogSection)
 

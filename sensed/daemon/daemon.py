@@ -4,33 +4,47 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable, Mapping
+import uuid
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import structlog
 
-from sensed.config import Config, LightSection
-from sensed.control import ControlServer, default_path
+from sensed.config import STATE_PATH, Config
+from sensed.control import ControlServer, Handler, default_path
+from sensed.daemon import settings
 from sensed.daemon.facts import FactBoard, MeterWatch
-from sensed.daemon.identity import device_id
 from sensed.daemon.meter import MeterReader, check_port
+from sensed.daemon.news import News
 from sensed.daemon.reporter import Reporter
-from sensed.errors import ConfigError, LightError
-from sensed.leds.gpio import GpioDriver, LightSettings
+from sensed.errors import ConfigError
+from sensed.leds.gpio import GpioDriver
 from sensed.leds.light import Driver, Light
-from sensed.leds.patterns import PALETTES
+from sensed.leds.patterns import PALETTES, Signal
 from sensed.notify import Notifier
-from sensed.provisioning import AddressWatch
+from sensed.provisioning import AddressWatch, Provisioning, SetupError
+from sensed.provisioning.button import SetupButton
 from sensed.status import Indicator
 from sensed.supervisor import supervise
-from sensed.uplink import BrokerSettings, LinkFact, MeterIdentity, Sample, Uplink
+from sensed.uplink import MeterIdentity, Sample, Uplink
 from sensed.watchdog import Watchdog, Watched
 
 _log = structlog.get_logger(__name__)
 
 _GOODBYE_S: Final = 5.0
 """How long the parts may take to end; the uplink says ``stopping`` within 3 s of it."""
+
+_IDENTIFY_S: Final = 10.0
+
+_MADE_OF: Final[Mapping[str, tuple[str, ...]]] = {
+    "light": ("light",),
+    "meter": ("meter",),
+    "uplink": ("mqtt", "device", "fuse", "history", "home_assistant"),
+    "provisioning": ("setup", "device"),
+    "button": ("setup",),
+}
+"""Part to the sections of the configuration it is made of: a change there starts it anew."""
 
 
 class Part(Watched, Protocol):
@@ -48,7 +62,17 @@ async def run_daemon(config: Config, *, load: Callable[[], Config]) -> None:
     """
     stop, hangup = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
-    daemon = Daemon(config, make_driver=_gpio, control=default_path())
+
+    def forget() -> None:
+        STATE_PATH.unlink(missing_ok=True)
+        hangup.set()
+
+    daemon = Daemon(
+        config,
+        make_driver=lambda config: GpioDriver(settings.light(config)),
+        control=default_path(),
+        on_reset=forget,
+    )
     for number, event in ((signal.SIGTERM, stop), (signal.SIGINT, stop), (signal.SIGHUP, hangup)):
         loop.add_signal_handler(number, event.set)
     async with asyncio.TaskGroup() as group:
@@ -61,115 +85,112 @@ class Daemon:
     """Every part of the running daemon; made inside a running loop.
 
     ``make_driver`` gives what the light is shown on; ``on_words`` gets the state in words at
-    each change. ``control`` is where the control socket stands, if there is to be one.
-    ``loopback_counts`` makes the machine itself count as a network, for a
-    broker inside the same process. Raises ConfigError.
+    each change; ``on_reset`` is to forget what set-up has stored. ``control`` is where the
+    control socket stands. ``standalone`` is for a broker inside the same process: the
+    machine itself counts as a network, and neither Bluetooth nor NetworkManager is
+    touched. Raises ConfigError.
     """
 
     def __init__(
         self,
         config: Config,
         *,
-        make_driver: Callable[[LightSection], Driver],
+        make_driver: Callable[[Config], Driver],
         on_words: Callable[[str], None] = lambda _words: None,
+        on_reset: Callable[[], None] = lambda: None,
         control: Path | None = None,
-        loopback_counts: bool = False,
+        standalone: bool = False,
     ) -> None:
+        settings.check(config)
         loop = asyncio.get_running_loop()
         self.notifier = Notifier()
         self._config = config
         self._make_driver = make_driver
         self._on_words = on_words
+        self._on_reset = on_reset
+        self._control = control
+        self._standalone = standalone
+        self._boot_id = uuid.uuid4().hex
         self._watch = MeterWatch(loop.time())
         self._board = FactBoard(loop.time)
+        self._news = News(self._board)
         self._state = Indicator.STARTING
         self._identity = MeterIdentity()
+        self._identifying: asyncio.TimerHandle | None = None
+        self._group = asyncio.TaskGroup()
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._resting: set[str] = set()
+
         self._light = self._make_light(config)
-        self._reader = self._make_reader(config)
+        self._meter = self._make_meter(config)
         self._uplink = self._make_uplink(config)
-        self._tell_whether_configured()
-        self._addresses = AddressWatch(self._addresses_changed, loopback_counts=loopback_counts)
+        self._provisioning = self._make_provisioning(config)
+        self._button = self._make_button(config)
+        self._addresses = AddressWatch(self._news.kernel_addresses, loopback_counts=standalone)
         self._reporter = Reporter(
             self._board, self._watch, on_state=self._state_changed, on_report=self._reported
         )
-        self._watchdog = Watchdog(self.notifier, self._parts)
-        self._control = (
-            ControlServer(control, {"status": self._reporter.status}) if control else None
-        )
-        self._group = asyncio.TaskGroup()
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._news.uplink_set(is_set=self._uplink is not None)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run every part until ``stop`` is set, then end them all."""
         async with self._group:
-            for name, part in self._parts().items():
-                self._start(name, part)
-            servants = {"watchdog": self._watchdog.run}
+            for name, part in self._parts():
+                self._start(name, part.run)
+            self._start("watchdog", Watchdog(self.notifier, self._working).run)
             if self._control is not None:
-                servants["control"] = self._control.run
-            others = [
-                self._group.create_task(supervise(name, run), name=name)
-                for name, run in servants.items()
-            ]
+                self._start("control", ControlServer(self._control, self._commands()).run)
             self.notifier.ready()
             _log.info("started")
             await stop.wait()
             self.notifier.stopping()
             _log.info("stopping")
-            tasks = [*others, *self._tasks.values()]
-            for task in tasks:
+            for task in self._tasks.values():
                 task.cancel()
-            await asyncio.wait(tasks, timeout=_GOODBYE_S)
+            await asyncio.wait(self._tasks.values(), timeout=_GOODBYE_S)
 
     async def apply(self, config: Config) -> None:
         """Put a new configuration in force, starting anew the parts that it concerns.
 
         Raises ConfigError, before anything has changed.
         """
-        old = self._config
-        new_uplink = (config.mqtt, config.device) != (old.mqtt, old.device)
-        new_reader = config.meter != old.meter
-        new_light = config.light != old.light
-        uplink = self._make_uplink(config) if new_uplink else self._uplink
-        reader = self._make_reader(config) if new_reader else self._reader
-        light = self._make_light(config) if new_light else self._light
+        settings.check(config)
+        check_port(config.meter.port)
+        concerned = [
+            name
+            for name, sections in _MADE_OF.items()
+            if any(getattr(config, key) != getattr(self._config, key) for key in sections)
+        ]
         self._config = config
-        if new_light:
-            await self._end("light")
-            self._light = light
-            self._light.show(self._state)
-            self._start("light", light)
-        if new_reader:
-            await self._end("meter")
-            self._watch.restart(asyncio.get_running_loop().time())
-            self._identity = MeterIdentity()
-            self._reader = reader
-            self._start("meter", reader)
-        if new_uplink:
-            await self._end("uplink")
-            self._uplink = uplink
-            self._board.set("cloud", holds=None)
-            self._tell_whether_configured()
-            if uplink is not None:
-                uplink.set_meter(self._identity)
-                self._start("uplink", uplink)
+        for name in concerned:
+            await self._end(name)
+        self._renew(concerned, config)
+        for name, part in self._parts():
+            if name in concerned:
+                self._start(name, part.run)
         self._board.poke()
 
     # -- parts --------------------------------------------------------------------
 
-    def _parts(self) -> dict[str, Part]:
-        parts: dict[str, Part] = {
+    def _parts(self) -> Iterator[tuple[str, Part]]:
+        parts: dict[str, Part | None] = {
             "light": self._light,
+            "meter": self._meter,
             "addresses": self._addresses,
-            "meter": self._reader,
             "reporter": self._reporter,
+            "uplink": self._uplink,
+            "provisioning": self._provisioning,
+            "button": self._button,
         }
-        if self._uplink is not None:
-            parts["uplink"] = self._uplink
-        return parts
+        return ((name, part) for name, part in parts.items() if part is not None)
 
-    def _start(self, name: str, part: Part) -> None:
-        self._tasks[name] = self._group.create_task(supervise(name, part.run), name=name)
+    def _start(self, name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        supervised = supervise(name, run, resting=self._resting)
+        self._tasks[name] = self._group.create_task(supervised, name=name)
+
+    def _working(self) -> Mapping[str, Watched]:
+        """Return the parts that owe something: not those that wait to be started again."""
+        return {name: part for name, part in self._parts() if name not in self._resting}
 
     async def _end(self, name: str) -> None:
         task = self._tasks.pop(name, None)
@@ -177,16 +198,36 @@ class Daemon:
             task.cancel()
             await asyncio.wait([task], timeout=_GOODBYE_S)
 
+    def _renew(self, names: list[str], config: Config) -> None:
+        """Make anew what stands behind ``names``; what is known goes over to it."""
+        if "light" in names:
+            self._news.light_works(None)
+            self._light = self._make_light(config)
+            self._light.show(self._state)
+        if "meter" in names:
+            self._watch.restart(asyncio.get_running_loop().time())
+            self._identity = MeterIdentity()
+            self._meter = self._make_meter(config)
+        if "uplink" in names:
+            self._uplink = self._make_uplink(config)
+            self._news.uplink_set(is_set=self._uplink is not None)
+            if self._uplink is not None:
+                self._uplink.set_meter(self._identity)
+        if "provisioning" in names:
+            self._provisioning = self._make_provisioning(config)
+        if "button" in names:
+            self._button = self._make_button(config)
+
     def _make_light(self, config: Config) -> Light:
         section = config.light
         return Light(
-            self._make_driver(section),
-            on_fault=self._light_failed,
+            self._make_driver(config),
+            on_fault=self._news.light_works,
             patterns=PALETTES[section.palette],
             night=section.night,
         )
 
-    def _make_reader(self, config: Config) -> MeterReader:
+    def _make_meter(self, config: Config) -> MeterReader:
         check_port(config.meter.port)
         return MeterReader(
             config.meter,
@@ -194,25 +235,54 @@ class Daemon:
             self._board,
             on_sample=self._sample_received,
             on_meter=self._meter_found,
+            boot_id=self._boot_id,
         )
 
     def _make_uplink(self, config: Config) -> Uplink | None:
-        mqtt = config.mqtt
-        if mqtt.host is None:
+        broker = settings.broker(config)
+        if broker is None:
             return None
-        settings = BrokerSettings(
-            host=mqtt.host,
-            port=mqtt.port,
-            username=mqtt.username,
-            password=mqtt.password,
-            tls=mqtt.tls,
-            ca_file=mqtt.ca_file,
-            base_topic=mqtt.base_topic,
-            device_id=config.device.id or device_id(),
+        return Uplink(
+            broker,
+            on_link=self._news.link,
+            on_trouble=lambda sentence: _log.warning("history_trouble", detail=sentence),
+            safety=settings.safety(config),
+            history=settings.history(config),
+            discovery=settings.discovery(config),
+            boot_id=self._boot_id,
         )
-        return Uplink(settings, on_link=self._link_changed)
 
-    # -- what parts tell ------------------------------------------------------------
+    def _make_provisioning(self, config: Config) -> Provisioning | None:
+        if self._standalone:
+            return None
+        return Provisioning(
+            settings.setup(config),
+            on_identify=self._identify,
+            on_facts=self._news.network,
+            on_setup=self._news.setup,
+            on_reset=self._on_reset,
+        )
+
+    def _make_button(self, config: Config) -> SetupButton | None:
+        line = config.setup.button
+        return None if line is None else SetupButton(line, self._button_pressed)
+
+    def _commands(self) -> Mapping[str, Handler]:
+        """Return what the control socket answers; a part may be another one by then."""
+
+        def of_provisioning(name: str) -> Handler:
+            async def handle(request: Mapping[str, Any]) -> Mapping[str, Any]:
+                if self._provisioning is None:
+                    raise SetupError("This daemon has no set-up.")
+                answer: Mapping[str, Any] = await self._provisioning.commands[name](request)
+                return answer
+
+            return handle
+
+        names = self._provisioning.commands if self._provisioning else {}
+        return {"status": self._reporter.status, **{name: of_provisioning(name) for name in names}}
+
+    # -- what parts ask for -----------------------------------------------------------
 
     def _sample_received(self, sample: Sample) -> None:
         if self._uplink is not None:
@@ -233,39 +303,21 @@ class Daemon:
         self.notifier.status(words)
         self._on_words(words)
 
-    def _tell_whether_configured(self) -> None:
-        configured = self._uplink is not None
-        self._board.set(
-            "configured",
-            holds=configured,
-            cause="" if configured else "no_broker",
-            detail="" if configured else "No broker is configured: set mqtt.host.",
+    def _identify(self) -> None:
+        if self._identifying is not None:
+            self._identifying.cancel()
+        self._light.signal(Signal.IDENTIFY)
+        self._identifying = asyncio.get_running_loop().call_later(
+            _IDENTIFY_S, lambda: self._light.signal(None)
         )
 
-    def _addresses_changed(self, addresses: tuple[str, ...]) -> None:
-        _log.info("addresses_changed", addresses=", ".join(addresses) or "none")
-        self._board.set(
-            "address",
-            holds=bool(addresses),
-            cause="" if addresses else "no_address",
-            detail="" if addresses else "No link has an address: check Wi-Fi, cable and DHCP.",
-        )
-
-    def _link_changed(self, fact: LinkFact) -> None:
-        if fact.holds:
-            _log.info("broker_connected")
-        elif fact.cause is not None:
-            _log.warning("broker_lost", cause=fact.cause.value, detail=fact.detail)
-        self._board.set(
-            "cloud",
-            holds=fact.holds,
-            cause=fact.cause.value if fact.cause else "",
-            detail=fact.detail,
-        )
-
-    def _light_failed(self, error: LightError) -> None:
-        _log.warning("light_unavailable", detail=str(error))
-        self._board.set("light", holds=False, cause="light_unavailable", detail=str(error))
+    def _button_pressed(self) -> None:
+        if self._provisioning is None:
+            return
+        try:
+            self._provisioning.open_window()
+        except SetupError as error:
+            _log.warning("setup_refused", detail=str(error))
 
 
 async def _reload(daemon: Daemon, load: Callable[[], Config], hangup: asyncio.Event) -> None:
@@ -279,7 +331,3 @@ async def _reload(daemon: Daemon, load: Callable[[], Config], hangup: asyncio.Ev
         except ConfigError as error:
             _log.error("reload_refused", detail=str(error))
         daemon.notifier.ready()
-
-
-def _gpio(section: LightSection) -> Driver:
-    return GpioDriver(LightSettings(section.pins, section.active_low, section.brightness))

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import stat
-import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -61,13 +60,14 @@ class MeterReader:
         *,
         on_sample: Callable[[Sample], None],
         on_meter: Callable[[MeterIdentity], None],
+        boot_id: str,
     ) -> None:
         self._section = section
         self._watch = watch
         self._on_sample = on_sample
         self._on_meter = on_meter
         self._board = board
-        self._boot_id = uuid.uuid4().hex
+        self._boot_id = boot_id
         self._seq = 0
         self._identity = MeterIdentity()
         self._known: SerialSettings | None = None
@@ -87,7 +87,11 @@ class MeterReader:
             locate=find_port,
         )
         self._port = port
-        decoder = HanDecoder(keys=_keys(self._section), ct_ratio=self._section.ct_ratio)
+        decoder = HanDecoder(
+            keys=_keys(self._section),
+            ct_ratio=self._section.ct_ratio,
+            layout=self._section.layout,
+        )
         async with contextlib.aclosing(port.events()) as events:
             async for event in events:
                 self._port_event(event, port, decoder)

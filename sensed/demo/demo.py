@@ -7,7 +7,14 @@ import signal
 from collections.abc import Iterable
 from typing import Final, TextIO
 
-from sensed.config import Config, DeviceSection, MeterSection, MqttSection
+from sensed.config import (
+    Config,
+    DeviceSection,
+    HistorySection,
+    HomeAssistantSection,
+    MeterSection,
+    MqttSection,
+)
 from sensed.daemon import Daemon
 from sensed.demo.broker import Broker
 from sensed.demo.lines import line_of
@@ -18,6 +25,7 @@ from sensed.simulator import Keys, MeterModel, Telegram
 from sensed.simulator.play import PtySink, play
 
 _DEVICE_ID: Final = "demo"
+_PATIENCE_S: Final = 0.2
 
 
 async def run_demo(
@@ -32,7 +40,7 @@ async def run_demo(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    terminal = TerminalDriver(stream)
+    terminal = TerminalDriver(stream, on_gone=stop.set)
     async with Broker() as broker:
         sink = PtySink()
         try:
@@ -41,10 +49,12 @@ async def run_demo(
                     device=DeviceSection(id=_DEVICE_ID),
                     meter=_meter_section(sink.device, model),
                     mqtt=MqttSection(host=broker.host, port=broker.port),
+                    history=HistorySection(file=None),
+                    home_assistant=HomeAssistantSection(prefix=None),
                 ),
-                make_driver=lambda _section: terminal,
+                make_driver=lambda _config: terminal,
                 on_words=terminal.caption,
-                loopback_counts=True,
+                standalone=True,
             )
             terminal.print_above(f"A simulated {model.description}. Ctrl-C ends it.")
             listening = asyncio.Event()
@@ -59,10 +69,18 @@ async def run_demo(
                     group.create_task(meter()),
                 )
                 await daemon.run(stop)
-                for helper in helpers:
-                    helper.cancel()
+                await _end(helpers)
         finally:
             await sink.close()
+
+
+async def _end(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancel until it has worked: aiomqtt swallows a cancellation that comes while it connects."""
+    under_way = set(tasks)
+    while under_way:
+        for task in under_way:
+            task.cancel()
+        _, under_way = await asyncio.wait(under_way, timeout=_PATIENCE_S)
 
 
 def _meter_section(device: str, model: MeterModel) -> MeterSection:

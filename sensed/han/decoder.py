@@ -20,14 +20,16 @@ from sensed.han.events import (
 )
 from sensed.han.faults import Fault
 from sensed.han.hdlc import HdlcFrame
-from sensed.han.lists import Decoded, ListReader
+from sensed.han.layouts.configured import checked_layout
+from sensed.han.lists import Decoded, DoubtfulError, ListReader
 from sensed.han.mbus import MbusFrame
-from sensed.han.opening import Opener
-from sensed.han.p1 import P1Readout, whole_readout
+from sensed.han.opening import Opener, sealed
+from sensed.han.p1 import P1Checks, P1Readout, whole_readout
 from sensed.han.readout import read_readout
 from sensed.han.splitter import Splitter
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from decimal import Decimal
 
     from sensed.han.crypto import MeterKeys
@@ -36,7 +38,6 @@ if TYPE_CHECKING:
     from sensed.han.splitter import Found, Frame
 
 _FLAG = b"\x7e"
-_MAX_CHECKED = 8
 _FAULTS = {
     Fault.LENGTH: "bad_length",
     Fault.HCS: "bad_hcs",
@@ -53,26 +54,39 @@ class HanDecoder:
     The same octets give the same events however they are chunked.
     """
 
-    def __init__(self, *, keys: MeterKeys | None = None, ct_ratio: int | Decimal = 1) -> None:
+    def __init__(
+        self,
+        *,
+        keys: MeterKeys | None = None,
+        ct_ratio: int | Decimal = 1,
+        layout: Sequence[str] = (),
+    ) -> None:
         """Use ``keys`` for encrypted lists.
 
         ``ct_ratio`` is the ratio of external current transformers; the meter does not
         know it, so currents, powers and energies of every list are multiplied by it.
+        ``layout`` tells the order of a list that does not tell it itself: reading keys,
+        "-" for a value to pass over. It serves lists that fit no known layout and come
+        from a maker whose scaling is known (Iskraemeco, Landis+Gyr).
+
+        Raises:
+            ConfigError: ``layout`` can be the layout of no list.
+
         """
         self._splitter = Splitter()
-        self._lists = ListReader(ct_ratio)
+        self._lists = ListReader(ct_ratio, checked_layout(layout))
         self._assembly = Assembly()
         self._opener = Opener(keys)
         self._ct_ratio = ct_ratio
         self._counts = dict.fromkeys(Counters.__slots__, 0)
         self._last_registers: tuple[object, ...] | None = None
-        self._checked_readouts: dict[bytes, None] = {}
+        self._p1_checks = P1Checks()
         self._told_mended = False
 
     def receive(self, data: bytes) -> list[Event]:
         """Take in octets as they come; return what they complete. Never raises on any octets."""
-        self._counts["octets"] += len(data)
-        return self._events(self._splitter.receive(data))
+        found = self._splitter.receive(data)
+        return self._events(found) if found else []
 
     def silence(self) -> list[Event]:
         """Note that no octet came for half a second or more: frames in progress are dead."""
@@ -83,7 +97,8 @@ class HanDecoder:
     @property
     def counters(self) -> Counters:
         """Totals so far."""
-        return Counters(**{**self._counts, "assemblies_dropped": self._assembly.dropped})
+        own = {"octets": self._splitter.octets, "assemblies_dropped": self._assembly.dropped}
+        return Counters(**{**self._counts, **own})
 
     # -- frames ------------------------------------------------------------------
 
@@ -111,7 +126,6 @@ class HanDecoder:
         elif isinstance(frame, MbusFrame):
             self._mbus(frame, out)
         elif isinstance(frame, P1Readout):
-            self._mended(mended=frame.mended, out=out)
             self._readout(frame, frame.octets, out)
         else:
             self._apdu(apdu.strip_llc(frame.octets), frame.octets, out, sound=False)
@@ -180,8 +194,15 @@ class HanDecoder:
         plain, repeated = opened
         if plain[:1] == b"/":
             self._readout(whole_readout(plain), wire, out, repeated=repeated)
+            return
+        try:
+            found = self._lists.read(
+                plain, envelope.title, sound=sound or self._opener.verifies(envelope)
+            )
+        except DoubtfulError:
+            out.append(sealed(envelope, Sealed.DAMAGED))
         else:
-            self._list(self._lists.read(plain, envelope.title), wire, out, repeated=repeated)
+            self._list(found, wire, out, repeated=repeated)
 
     def _count_sealed(self, event: Event) -> None:
         if isinstance(event, ListEncrypted) and event.cause in _SEALED:
@@ -192,18 +213,15 @@ class HanDecoder:
     def _readout(
         self, readout: P1Readout, wire: bytes, out: list[Event], *, repeated: bool = False
     ) -> None:
-        """Read a P1 readout; one without a check is refused once its meter sent checked ones."""
-        head = readout.octets[: readout.octets.find(b"\n")]
-        if readout.checked:
-            self._checked_readouts[head] = None
-            if len(self._checked_readouts) > _MAX_CHECKED:
-                del self._checked_readouts[next(iter(self._checked_readouts))]
-        elif head in self._checked_readouts:
-            out.append(FrameRejected("P1", Fault.NO_CRC))
+        fault = self._p1_checks.fault(readout)
+        if fault is not None:
+            out.append(FrameRejected("P1", fault))
             self._counts["bad_checksum"] += 1
             return
+        self._mended(mended=readout.mended, out=out)
+        checked = readout.check is not None
         try:
-            found = read_readout(readout.octets, checked=readout.checked, ct_ratio=self._ct_ratio)
+            found = read_readout(readout.octets, checked=checked, ct_ratio=self._ct_ratio)
         except WireError as error:
             self._malformed(str(error), wire, out)
         else:

@@ -13,6 +13,7 @@ from functools import partial
 from struct import Struct
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from sensed.errors import WireError
 from sensed.han import apdu
 from sensed.han.axdr import INTEGERS, Tag
 from sensed.han.clock import SIZE as CLOCK_SIZE
@@ -42,6 +43,10 @@ BEHIND_TRANSFORMER = frozenset(
 )
 
 
+class DoubtfulError(WireError):
+    """A telegram that nothing checks contradicts what its meter always sent."""
+
+
 class Decoded(NamedTuple):
     """A reading with the layout it came from."""
 
@@ -53,30 +58,51 @@ class Decoded(NamedTuple):
 class ListReader:
     """Reads data-notifications; keeps plans for the shapes seen last."""
 
-    def __init__(self, ct_ratio: int | Decimal = 1) -> None:
-        """Multiply currents, powers and energies by ``ct_ratio``."""
-        self._ct_ratio = ct_ratio
-        self._plans: list[Plan] = []
+    def __init__(self, ct_ratio: int | Decimal = 1, layout: Sequence[str] = ()) -> None:
+        """Multiply currents, powers and energies by ``ct_ratio``.
 
-    def read(self, data: bytes, title: bytes = b"") -> Decoded | str:
+        ``layout`` is the order of lists of bare values that no known layout fits.
+        """
+        self._ct_ratio = ct_ratio
+        self._layout = layout
+        self._plans: list[Plan] = []
+        self._doubted: Plan | None = None
+
+    def read(self, data: bytes, title: bytes = b"", *, sound: bool = True) -> Decoded | str:
         """Return the reading, or the readable structure of a list that fits no layout.
 
+        ``sound`` says that a check of 16 bits or more held. Where none did, damage shows in
+        octets that are the same in every list of a meter: a list that differs in them from
+        those of its meter and size must come twice.
+
         Raises:
-            WireError: ``data`` is no whole data-notification.
+            WireError: ``data`` is no whole data-notification; DoubtfulError where it is one
+                that must come again.
 
         """
         size = len(data)
         for plan in self._plans:
             if plan.size == size and (reading := plan.read(data, title)) is not None:
+                plan.proven = True
                 return Decoded(plan.layout, plan.maker, reading)
         notification = apdu.notification(data)
-        found = match(notification, title)
+        found = match(notification, title, self._layout)
         if found is None:
             return describe(notification)
         plan = Plan(notification, found, title, self._ct_ratio)
+        if not sound:
+            self._doubt(plan)
         self._plans.insert(0, plan)
         del self._plans[MAX_PLANS:]
         return Decoded(found.layout, found.maker, read_generic(notification, found, self._ct_ratio))
+
+    def _doubt(self, plan: Plan) -> None:
+        """Raise DoubtfulError where ``plan`` contradicts a proven one and is the first to."""
+        known = any(old.proven and old.rivals(plan) for old in self._plans)
+        if known and not (self._doubted and self._doubted.same(plan)):
+            self._doubted = plan
+            raise DoubtfulError("differs where its meter's lists never do")
+        self._doubted = None
 
 
 def read_generic(notification: Notification, found: Match, ct_ratio: int | Decimal = 1) -> Reading:
@@ -102,6 +128,7 @@ class Plan:
         "_unpack",
         "layout",
         "maker",
+        "proven",
         "size",
     )
 
@@ -111,6 +138,7 @@ class Plan:
         """Compile the plan for telegrams shaped like ``notification``."""
         data = notification.data
         self.layout, self.maker, self.size = found.layout, found.maker, len(data)
+        self.proven = False
         self._title = title
         self._template: list[Any] = [None] * len(READING_KEYS)
         mask = bytearray(b"\xff" * len(data))
@@ -152,6 +180,15 @@ class Plan:
         self._steps = tuple(steps)
         self._mask = int.from_bytes(mask)
         self._constant = int.from_bytes(data) & self._mask
+
+    def rivals(self, other: Plan) -> bool:
+        """Tell whether the plans are for lists of one meter and size."""
+        return self.size == other.size and self._title == other._title
+
+    def same(self, other: Plan) -> bool:
+        """Tell whether the plans are for the same lists."""
+        mine, others = (self._mask, self._constant), (other._mask, other._constant)
+        return self.rivals(other) and mine == others
 
     def read(self, data: bytes, title: bytes) -> Reading | None:
         """Return the reading, or None where ``data``, of the plan's size, is shaped otherwise."""

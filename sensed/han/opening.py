@@ -36,34 +36,34 @@ class Opener:
         wrong key. Otherwise a failure after a success counts as damage at first.
         """
         if self._keys is None:
-            out.append(_sealed(envelope, Sealed.NO_KEY))
+            out.append(sealed(envelope, Sealed.NO_KEY))
             return None
         if not crypto.supported(envelope.security):
-            out.append(_sealed(envelope, Sealed.UNSUPPORTED))
+            out.append(sealed(envelope, Sealed.UNSUPPORTED))
             return None
         try:
             plain = crypto.decipher(envelope, self._keys)
-            if not self._verifies(envelope):
+            if not self.verifies(envelope):
                 _check_plain(plain)
         except (crypto.WrongKeyError, WireError):
             self._failures += 1
             damaged = not sound and self._worked and self._failures < _FAILURES_OF_A_WRONG_KEY
-            out.append(_sealed(envelope, Sealed.DAMAGED if damaged else Sealed.WRONG_KEY))
+            out.append(sealed(envelope, Sealed.DAMAGED if damaged else Sealed.WRONG_KEY))
             return None
         self._worked, self._failures = True, 0
         self._tell_unverified(envelope, out)
         return plain, self._repeats(envelope, out)
 
-    def _tell_unverified(self, envelope: apdu.Envelope, out: list[Event]) -> None:
-        tagged = crypto.authenticated(envelope.security)
-        if tagged and not self._verifies(envelope) and not self._told_unverified:
-            self._told_unverified = True
-            out.append(ReadUnverified(envelope.title.hex()))
-
-    def _verifies(self, envelope: apdu.Envelope) -> bool:
+    def verifies(self, envelope: apdu.Envelope) -> bool:
         """Tell whether deciphering checks a tag, so that success proves keys and content."""
         keyed = self._keys is not None and self._keys.authentication is not None
         return keyed and crypto.authenticated(envelope.security)
+
+    def _tell_unverified(self, envelope: apdu.Envelope, out: list[Event]) -> None:
+        tagged = crypto.authenticated(envelope.security)
+        if tagged and not self.verifies(envelope) and not self._told_unverified:
+            self._told_unverified = True
+            out.append(ReadUnverified(envelope.title.hex()))
 
     def _repeats(self, envelope: apdu.Envelope, out: list[Event]) -> bool:
         previous = self._counter if envelope.title == self._title else None
@@ -74,13 +74,14 @@ class Opener:
         return True
 
 
+def sealed(envelope: apdu.Envelope, cause: Sealed) -> ListEncrypted:
+    """Return the event for a list that stays shut."""
+    return ListEncrypted(cause, envelope.title.hex(), envelope.security, envelope.counter)
+
+
 def _check_plain(plain: bytes) -> None:
     """Raise WireError unless ``plain`` is what a telegram of this port can hold."""
     if plain[:1] != bytes((_P1_START,)):
         apdu.notification(plain)
     elif not plain.isascii():
         raise WireError("deciphered readout is no text")
-
-
-def _sealed(envelope: apdu.Envelope, cause: Sealed) -> ListEncrypted:
-    return ListEncrypted(cause, envelope.title.hex(), envelope.security, envelope.counter)

@@ -41,7 +41,7 @@ _KEEPALIVE: Final = (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT",
 class PortCause(StrEnum):
     """Why the port is not there; the value is a sentence for people."""
 
-    NO_DEVICE = "there is no such device; is the adapter plugged in?"
+    NO_DEVICE = "there is no such device; plug in the adapter"
     PERMISSION = "permission denied; add the user to the group dialout"
     BUSY = "another program has the port open"
     NOT_A_TTY = "this is not a serial device"

@@ -26,6 +26,8 @@ LAYOUT = "p1"
 
 _EXACT = Context(prec=40)
 _LINE = re.compile(r"(\d{1,3})-(\d{1,3}):(\d{1,3}\.\d{1,3}\.\d{1,3})(?:\*255)?((?:\([^()]*\))+)")
+# Values behind a code, whole or reduced; DSMR 4 prints one with a colon in the place of a point.
+_CODE = re.compile(r"(?:\d{1,3}-\d{1,3}:)?\d{1,3}[.:]\d{1,3}\.\d{1,3}(?:\*\d{1,3})?\(.*\)")
 _CONTINUED = re.compile(r"(?:\([^()]*\))+")
 _NUMBER = re.compile(r"([+-]?\d{1,20}(?:\.\d{1,20})?)(?:\*(\w+))?")
 _CLOCK = re.compile(r"(\d{12})[A-Za-z]?|(\d{8} \d\d:\d\d:\d\d)")
@@ -52,7 +54,8 @@ def read_readout(octets: bytes, *, checked: bool, ct_ratio: Quantity = 1) -> Dec
     """Return the reading of a readout, or its codes where it measures nothing known.
 
     Raises:
-        WireError: without a check sum, a line that is no data line.
+        WireError: a line whose code is malformed; without a check sum, also a line that is
+            no data line, or a measured value sent twice.
 
     """
     head, *lines = octets.decode("latin-1").split("\n")
@@ -84,8 +87,17 @@ def _data(lines: list[str], *, checked: bool) -> Iterator[tuple[str, str]]:
             if code not in seen:
                 seen.add(code)
                 yield code, rest[1 : rest.index(")")]
-        elif line and line[0] != "!" and not checked and not _CONTINUED.fullmatch(line):
+            elif not checked and f"{a}:{group}" in QUANTITIES:
+                raise WireError(f"{code} is there twice")
+        elif not _passed_over(line, checked=checked):
             raise WireError(f"no data line: {line[:40]!a}")
+
+
+def _passed_over(line: str, *, checked: bool) -> bool:
+    """Tell whether a line that is no data line may stand in a readout."""
+    if not line or line[0] == "!" or _CONTINUED.fullmatch(line):
+        return True
+    return checked and (not line[0].isdecimal() or _CODE.fullmatch(line) is not None)
 
 
 def _quantity(text: str, unit: Unit) -> Quantity | None:

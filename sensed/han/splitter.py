@@ -43,6 +43,7 @@ class Splitter:
     def __init__(self) -> None:
         """Start with an empty buffer at what may be the start of a bare telegram."""
         self._buffer = bytearray()
+        self._done = 0
         self._needed = 0
         self._searched = 0
         self._pending = 0
@@ -51,15 +52,24 @@ class Splitter:
 
     def receive(self, data: bytes) -> list[Found]:
         """Take in octets; return what they complete, in wire order."""
+        buffer = self._buffer
+        if len(buffer) + len(data) < self._needed:
+            buffer += data
+            return []
         found: list[Found] = []
         at = 0
         while at < len(data):
-            room = BUFFER_SIZE - len(self._buffer)
-            self._buffer += data[at : at + room]
+            room = BUFFER_SIZE - len(buffer)
+            buffer += data[at : at + room]
             at += room
-            if len(self._buffer) >= self._needed:
+            if len(buffer) >= self._needed:
                 self._scan(found, final=False)
         return found
+
+    @property
+    def octets(self) -> int:
+        """How many octets were taken in so far."""
+        return self._done + len(self._buffer)
 
     def silence(self) -> list[Found]:
         """Give up frames in progress; return what is left in the buffer."""
@@ -94,6 +104,7 @@ class Splitter:
                 out.append(FrameRejected(_NAMES[buffer[at]], found))
             at = self._skip(at, out)
         del buffer[:at]
+        self._done += at
 
     def _probe(self, at: int, *, final: bool) -> tuple[Frame | int | Fault | None, int]:
         """Return what is at ``at`` and how many octets it takes."""

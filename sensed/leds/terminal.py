@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, TextIO
 
 from sensed.leds.patterns import BLUE, GREEN, MAGENTA, OFF, RED, WHITE, YELLOW, Colour
@@ -31,12 +31,14 @@ class TerminalDriver:
     """Driver of the light that draws on ``stream``.
 
     On a terminal the last line is redrawn in place; elsewhere each new caption is a line
-    of its own. ``NO_COLOR`` leaves symbols and words.
+    of its own. ``NO_COLOR`` leaves symbols and words. ``on_gone`` is called when nobody
+    reads the stream any more.
     """
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, *, on_gone: Callable[[], None] = lambda: None) -> None:
         """Draw on ``stream``, in place only if that is a terminal."""
         self._stream = stream
+        self._on_gone = on_gone
         self._in_place = stream.isatty()
         self._coloured = self._in_place and not os.environ.get("NO_COLOR")
         self._colour = OFF
@@ -62,20 +64,17 @@ class TerminalDriver:
         if self._in_place:
             self._draw()
         else:
-            self._stream.write(f"light: {words}\n")
-            self._stream.flush()
+            self._write(f"light: {words}\n")
 
     def print_above(self, text: str) -> None:
         """Write a line of text that stays, above the status line."""
-        self._stream.write(f"{_CLEAR_LINE}{text}\n" if self._in_place else f"{text}\n")
+        self._write(f"{_CLEAR_LINE}{text}\n" if self._in_place else f"{text}\n")
         self._draw()
-        self._stream.flush()
 
     def close(self) -> None:
         """Remove the status line."""
         if self._open and self._in_place:
-            self._stream.write(_CLEAR_LINE)
-            self._stream.flush()
+            self._write(_CLEAR_LINE)
         self._open = False
 
     def _draw(self) -> None:
@@ -87,5 +86,11 @@ class TerminalDriver:
             dot = f"\x1b[{_SGR.get(self._colour, 97)}m{dot}\x1b[0m"
         elif lit:
             dot = f"{dot} {_NAMES.get(self._colour, 'lit')}"
-        self._stream.write(f"{_CLEAR_LINE}{dot} {self._caption}")
-        self._stream.flush()
+        self._write(f"{_CLEAR_LINE}{dot} {self._caption}")
+
+    def _write(self, text: str) -> None:
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except BrokenPipeError:
+            self._on_gone()

@@ -204,8 +204,7 @@ def _replayed_hour(rate: float, source: random.Random, _model: MeterModel) -> Tr
     def transform(telegrams: Iterable[Telegram]) -> Iterator[Telegram]:
         previous: Telegram | None = None
         for telegram in telegrams:
-            reading = telegram.reading
-            if reading is None or reading.energy_import_wh is None or telegram.kind == "list":
+            if telegram.reading.energy_import_wh is None or telegram.kind == "list":
                 yield telegram
             elif previous is not None and source.random() < rate:
                 yield replace(previous, at_s=telegram.at_s)
@@ -217,8 +216,15 @@ def _replayed_hour(rate: float, source: random.Random, _model: MeterModel) -> Tr
 
 
 def _meter_swap(rate: float, source: random.Random, model: MeterModel) -> Transform:
-    """Take another meter of the same line and no cipher, starting where the last one stopped."""
-    others = [m for m in METERS.values() if m.serial == model.serial and not m.encrypted]
+    """Take another meter of the same line that is read without keys and layout.
+
+    It starts where the last one stopped.
+    """
+    others = [
+        other
+        for other in METERS.values()
+        if other.serial == model.serial and not other.encrypted and not other.layout
+    ]
 
     def transform(telegrams: Iterable[Telegram]) -> Iterator[Telegram]:
         current = iter(telegrams)
@@ -230,8 +236,8 @@ def _meter_swap(rate: float, source: random.Random, model: MeterModel) -> Transf
             yield replace(telegram, at_s=telegram.at_s + shift_s)
             if source.random() < rate:
                 shift_s += telegram.at_s + _SWAP_PAUSE_S
-                other = MeterSimulator(source.choice(others), seed=source.randrange(1 << 30))
-                current = other.telegrams()
+                taken = MeterSimulator(source.choice(others), seed=source.randrange(1 << 30))
+                current = taken.telegrams()
 
     return transform
 

@@ -25,14 +25,14 @@ class Telegram:
     """One list on the wire.
 
     ``at_s`` is when its first octet leaves the meter, in seconds from the start;
-    ``reading`` what a correct decoder must make of ``wire``, or None where the telegram
-    does not say what its values mean. ``hit`` is set once a fault has changed
+    ``reading`` what a correct decoder, given the model's keys and layout, must make of
+    ``wire``. ``hit`` is set once a fault has changed
     ``wire``: then it may be lost, but must not give any other reading.
     """
 
     at_s: float
     wire: bytes
-    reading: Reading | None
+    reading: Reading
     kind: str
     hit: bool = False
 
@@ -82,9 +82,7 @@ class MeterSimulator:
         wire = self.model.wrapping.wrap(body, moment, counter, self._keys)
         return Telegram(at_s, wire, self._reading(fields, moment), spec.kind)
 
-    def _reading(self, fields: Fields, moment: Moment) -> Reading | None:
-        if not self.model.readable:
-            return None
+    def _reading(self, fields: Fields, moment: Moment) -> Reading:
         if "meter_clock" not in fields and self.model.wrapping.date in ("standard", "tagged"):
             fields["meter_clock"] = moment.style.iso(moment.clock)
         return Reading(**fields)  # type: ignore[arg-type]  # text keys hold text by construction
@@ -131,6 +129,5 @@ def _nameplate(model: MeterModel, seed: int) -> Nameplate:
         "meter_id": model.id_prefix + number,
         "meter_type": model.meter_type,
     }
-    letters = model.maker[:3].upper().encode("ascii")
-    system_title = letters + serial_number.to_bytes(5, "big")
+    system_title = model.flag_code + serial_number.to_bytes(5, "big")
     return Nameplate(texts, serial_number, system_title)

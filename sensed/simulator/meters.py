@@ -240,9 +240,9 @@ def _landisgyr(name: str, about: str, wrapping: Wrapping) -> MeterModel:
 _ISKRAEMECO = MeterModel(
     name="iskraemeco-am550",
     maker="Iskraemeco",
-    description="Iskraemeco AM550, positional list in segments, meaning not stated",
+    description="Iskraemeco AM550, positional list in segments, order not stated",
     serial=_P1_LINE,
-    lists=(ListSpec("unknown", 5.0, _write(positional, lists.ISKRAEMECO)),),
+    lists=(ListSpec("list", 5.0, _write(positional, lists.ISKRAEMECO)),),
     wrapping=Wrapping(
         lambda apdu: framing.segmented_hdlc(framing.LLC + apdu, _AM550_LINK, segment_octets=64),
         date="standard",
@@ -251,7 +251,7 @@ _ISKRAEMECO = MeterModel(
     meter_type="AM550",
     id_prefix="ISK1030",
     style=ClockStyle(deviation_min=-60, status=0x80, hundredths=0),
-    readable=False,
+    layout=tuple(item.key or "-" for item in lists.ISKRAEMECO),
 )
 
 

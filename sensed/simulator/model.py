@@ -21,6 +21,15 @@ TEST_AUTHENTICATION_KEY = bytes(range(0xD0, 0xE0))
 UNSPECIFIED = ClockStyle(deviation_min=axdr.UNSPECIFIED_DEVIATION)
 """A clock that states no deviation, the commonest."""
 
+_FLAG_CODES = {
+    "Aidon": b"ADN",
+    "Iskraemeco": b"ISK",
+    "Kaifa": b"KFM",
+    "Kamstrup": b"KAM",
+    "Landis+Gyr": b"LGZ",
+    "Sagemcom": b"SAG",
+    "Xemex": b"XMX",
+}
 _BITS_PER_OCTET = {"8N1": 10, "8E1": 11}
 
 
@@ -86,8 +95,9 @@ class Keys:
 class MeterModel:
     """One meter type.
 
-    ``serial`` is the line as ``baud framing``; ``readable`` is false where the list's
-    meaning depends on the grid company, so that a decoder must not guess.
+    ``serial`` is the line as ``baud framing``. ``layout`` is the order of the list's values
+    in reading keys, "-" for one that carries none, where the grid company decides it and the
+    list does not tell: a decoder must be given it, and without it must not guess.
     """
 
     name: str
@@ -103,13 +113,18 @@ class MeterModel:
     phases: int = 3
     net: Net = "TN"
     solar_peak_w: float = 0.0
-    readable: bool = True
+    layout: tuple[str, ...] = ()
 
     @property
     def octets_per_s(self) -> float:
         """Speed of the line in octets a second, start, parity and stop bits counted."""
         baud, character = self.serial.split()
         return int(baud) / _BITS_PER_OCTET[character]
+
+    @property
+    def flag_code(self) -> bytes:
+        """The maker's three letters (FLAG Association), with which its system titles start."""
+        return next(code for name, code in _FLAG_CODES.items() if self.maker.startswith(name))
 
     @property
     def encrypted(self) -> bool:

@@ -1,16 +1,26 @@
 """The uplink: readings to MQTT topics, over a connection that is rebuilt for ever."""
 
+from sensed.uplink.history import HistoryCounts
 from sensed.uplink.link import Cause, LinkError, LinkFact
 from sensed.uplink.payloads import MeterIdentity, Sample, Stamp
-from sensed.uplink.settings import BrokerSettings
+from sensed.uplink.settings import (
+    BrokerSettings,
+    DiscoverySettings,
+    HistorySettings,
+    SafetySettings,
+)
 from sensed.uplink.uplink import Timing, Uplink
 
 __all__ = [
     "BrokerSettings",
     "Cause",
+    "DiscoverySettings",
+    "HistoryCounts",
+    "HistorySettings",
     "LinkError",
     "LinkFact",
     "MeterIdentity",
+    "SafetySettings",
     "Sample",
     "Stamp",
     "Timing",

@@ -1,4 +1,4 @@
-"""One MQTT 3.1.1 connection, over aiomqtt; nothing else imports that library.
+"""One MQTT connection (3.1.1 or 5), over aiomqtt; nothing else imports that library.
 
 aiomqtt connects in the loop's shared thread pool, where name look-up has no deadline, a
 cancelled attempt lives on and delays the process's end; and a client whose attempt
@@ -12,42 +12,63 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable
-from typing import Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
-import aiomqtt
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
 from sensed.uplink.dial import Dialer
 from sensed.uplink.link import Cause, Endpoint, LinkError
 from sensed.uplink.payloads import Message
 from sensed.uplink.settings import BrokerSettings
+from sensed.vendored import library
+
+if TYPE_CHECKING:
+    import aiomqtt
+else:
+    aiomqtt = library("aiomqtt", lowest=(2, 5), below=(3,))
 
 # MQTT 5 reason codes, to which paho translates CONNACK's return codes 4 and 5.
+_FAILURES_FROM: Final = 128
+_UNSUPPORTED_VERSION: Final = 132
 _BAD_CREDENTIALS: Final = 134
 _NOT_AUTHORISED: Final = 135
 _KEEPALIVE_TIMEOUT: Final = 141
+_REFUSALS: Final = {
+    _UNSUPPORTED_VERSION: Cause.VERSION,
+    _BAD_CREDENTIALS: Cause.NOT_AUTHORISED,
+    _NOT_AUTHORISED: Cause.NOT_AUTHORISED,
+}
+_PROTOCOLS: Final = {"3.1.1": aiomqtt.ProtocolVersion.V311, "5": aiomqtt.ProtocolVersion.V5}
+_MOST_UNACKNOWLEDGED: Final = 1000  # bounded by our own queues; paho must not hold back
 
 _LOGGER: Final = logging.getLogger("sensed.uplink.mqtt")
 _LOGGER.setLevel(logging.CRITICAL)  # every failure is told once, by its cause
 
 
-async def connect(
-    settings: BrokerSettings,
-    dialer: Dialer,
-    will: Message,
-    *,
-    deadline_s: float,
-    on_delivered: Callable[[int], None],
-) -> Connection:
-    """Return a connection that the broker has accepted. Raises LinkError.
+class Hearer(Protocol):
+    """Who is told, from the loop, what happens on a connection."""
 
-    ``on_delivered`` is called from the loop with the id of each message that was
-    acknowledged (QoS 1) or written to the socket (QoS 0).
-    """
+    def delivered(self, message_id: int, *, refused: bool) -> None:
+        """Note that a message was acknowledged (QoS 1) or written to the socket (QoS 0)."""
+
+    def received(self, topic: str, payload: bytes) -> None:
+        """Take a message on a topic subscribed to."""
+
+    def subscription_refused(self) -> None:
+        """Note that the broker does not grant a subscription."""
+
+
+async def connect(
+    settings: BrokerSettings, dialer: Dialer, will: Message, hearer: Hearer, *, deadline_s: float
+) -> Connection:
+    """Return a connection that the broker has accepted. Raises LinkError."""
     endpoint = Endpoint(settings.host, settings.port)
     try:
         async with asyncio.timeout(deadline_s):
             sock = await dialer.dial()
-            connection = Connection(sock, settings, will, on_delivered)
+            connection = Connection(sock, settings, will, hearer)
             await connection.accepted()
     except TimeoutError:
         raise LinkError(Cause.TIMEOUT, endpoint) from None
@@ -58,15 +79,12 @@ class Connection:
     """A connection over ``sock``; ``lost`` tells when and why it has ended."""
 
     def __init__(
-        self,
-        sock: socket.socket,
-        settings: BrokerSettings,
-        will: Message,
-        on_delivered: Callable[[int], None],
+        self, sock: socket.socket, settings: BrokerSettings, will: Message, hearer: Hearer
     ) -> None:
         """Own ``sock`` from now on."""
         self._endpoint = Endpoint(settings.host, settings.port)
-        self._session = _Session(sock, settings, will, on_delivered)
+        self._encrypted = settings.tls
+        self._session = _Session(sock, settings, will, hearer)
         self._session.when_ended(self._ended)
         self.lost: asyncio.Future[LinkError] = asyncio.get_running_loop().create_future()
 
@@ -79,14 +97,26 @@ class Connection:
             raise self._refusal(error) from error
         except (aiomqtt.MqttError, OSError, ValueError) as error:
             self._session.abort()
+            if self._encrypted:  # in TLS 1.3 a client learns late that it is not trusted
+                detail = f"{error}; does the broker want a client certificate?"
+                raise LinkError(Cause.TLS, self._endpoint, detail) from error
             raise LinkError(Cause.PROTOCOL, self._endpoint, str(error)) from error
         except BaseException:
             self._session.abort()
             raise
 
+    @property
+    def most_unacknowledged(self) -> int:
+        """How many messages of QoS 1 the broker takes before it has acknowledged one."""
+        return self._session.receive_maximum
+
     def put(self, message: Message) -> int:
         """Queue ``message`` and return its id; ``flush`` writes what is queued."""
         return self._session.put(message)
+
+    def subscribe(self, topic: str) -> None:
+        """Queue a subscription with QoS 1; ``flush`` writes what is queued."""
+        self._session.subscribe_to(topic)
 
     def flush(self) -> None:
         """Write as much to the socket as it takes, at once."""
@@ -111,9 +141,10 @@ class Connection:
         self.drop(LinkError(Cause.NO_ACKNOWLEDGEMENT if silent else Cause.LOST, self._endpoint))
 
     def _refusal(self, error: aiomqtt.MqttCodeError) -> LinkError:
-        code = getattr(error.rc, "value", error.rc)
-        if code in (_BAD_CREDENTIALS, _NOT_AUTHORISED):
-            return LinkError(Cause.NOT_AUTHORISED, self._endpoint)
+        code: Any = getattr(error.rc, "value", error.rc)
+        cause = _REFUSALS.get(code)
+        if cause is not None:
+            return LinkError(cause, self._endpoint)
         return LinkError(Cause.PROTOCOL, self._endpoint, str(error.rc))
 
 
@@ -121,11 +152,7 @@ class _Session(aiomqtt.Client):
     """aiomqtt's client without its connecting: that library's insides end in this class."""
 
     def __init__(
-        self,
-        sock: socket.socket,
-        settings: BrokerSettings,
-        will: Message,
-        on_delivered: Callable[[int], None],
+        self, sock: socket.socket, settings: BrokerSettings, will: Message, hearer: Hearer
     ) -> None:
         super().__init__(
             settings.host,
@@ -133,13 +160,19 @@ class _Session(aiomqtt.Client):
             username=settings.username,
             password=settings.password.reveal() if settings.password else None,
             identifier=settings.identifier,
-            protocol=aiomqtt.ProtocolVersion.V311,
+            protocol=_PROTOCOLS[settings.protocol],
             will=aiomqtt.Will(will.topic, will.payload, will.qos, will.retain),
             keepalive=settings.keepalive_s,
             max_queued_incoming_messages=1,
+            max_inflight_messages=_MOST_UNACKNOWLEDGED,
             logger=_LOGGER,
         )
-        self._on_delivered = on_delivered
+        self._client.disable_logger()  # paho would write a line for every packet
+        self._sock = sock
+        self._put_since_flush = 0
+        self._hearer = hearer
+        self._may_expire = settings.protocol == "5"
+        self.receive_maximum = _MOST_UNACKNOWLEDGED
         # paho offers no other door for a socket that is connected already.
         vars(self._client)["_create_socket"] = lambda: sock
 
@@ -160,12 +193,30 @@ class _Session(aiomqtt.Client):
 
     def put(self, message: Message) -> int:
         """Queue a PUBLISH."""
-        info = self._client.publish(message.topic, message.payload, message.qos, message.retain)
+        properties = None
+        if self._may_expire and message.expiry_s is not None:
+            properties = _properties(message.expiry_s)
+        info = self._client.publish(
+            message.topic, message.payload, message.qos, message.retain, properties
+        )
+        self._put_since_flush += 1
         return info.mid
+
+    def subscribe_to(self, topic: str) -> None:
+        """Queue a SUBSCRIBE."""
+        self._client.subscribe(topic, qos=1)
 
     def flush(self) -> None:
         """Write what is queued now rather than when the loop next finds the socket writable."""
-        self._client.loop_write()
+        several, self._put_since_flush = self._put_since_flush > 1, 0
+        if several and self._sock.fileno() >= 0:
+            # One segment, and one wake-up of the broker, for all of them.
+            self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+            self._client.loop_write()
+            if self._sock.fileno() >= 0:
+                self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
+        else:
+            self._client.loop_write()
 
     async def disconnect(self) -> None:
         """Send DISCONNECT and wait until it is written."""
@@ -177,9 +228,27 @@ class _Session(aiomqtt.Client):
         """Close the socket and everything that watches it."""
         self._client._sock_close()  # noqa: SLF001 - closing it from outside leaves the watchers
 
-    def _on_publish(self, _client: Any, _userdata: Any, mid: int, *_: Any) -> None:
-        # Not at once: paho holds a lock meanwhile that sending something would want.
-        self._loop.call_soon(self._on_delivered, mid)
+    def _on_connect(
+        self, client: Any, userdata: Any, flags: Any, reason: Any, properties: Any = None
+    ) -> None:
+        granted = getattr(properties, "ReceiveMaximum", _MOST_UNACKNOWLEDGED)
+        self.receive_maximum = min(granted, _MOST_UNACKNOWLEDGED)
+        super()._on_connect(client, userdata, flags, reason, properties)
+
+    # Below, nothing is told at once: paho holds a lock that sending something would want.
+
+    def _on_publish(
+        self, _client: Any, _userdata: Any, mid: int, reason: Any = None, *_: Any
+    ) -> None:
+        refused = getattr(reason, "value", 0) >= _FAILURES_FROM
+        self._loop.call_soon(partial(self._hearer.delivered, mid, refused=refused))
+
+    def _on_message(self, _client: Any, _userdata: Any, message: Any) -> None:
+        self._loop.call_soon(self._hearer.received, message.topic, bytes(message.payload))
+
+    def _on_subscribe(self, _client: Any, _userdata: Any, _mid: int, reasons: Any, *_: Any) -> None:
+        if any(reason.value >= _FAILURES_FROM for reason in reasons):
+            self._loop.call_soon(self._hearer.subscription_refused)
 
     def _on_disconnect(self, *arguments: Any) -> None:
         if not self._connected.done():
@@ -189,3 +258,10 @@ class _Session(aiomqtt.Client):
     def _on_socket_register_write(self, _client: Any, _userdata: Any, sock: Any) -> None:
         # Not "soon" as in aiomqtt: flush() may have unregistered it by then, for good.
         self._loop.add_writer(sock.fileno(), self.flush)
+
+
+def _properties(expiry_s: int) -> Any:
+    make: Any = Properties  # paho has no types for these
+    properties = make(PacketTypes.PUBLISH)
+    properties.MessageExpiryInterval = expiry_s
+    return properties

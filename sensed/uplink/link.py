@@ -22,7 +22,10 @@ class Cause(StrEnum):
     UNREACHABLE = "unreachable"
     TIMEOUT = "timeout"
     TLS = "tls"
+    CLOCK = "clock"
+    VERSION = "version"
     NOT_AUTHORISED = "not_authorised"
+    NOT_PERMITTED = "not_permitted"
     NO_ACKNOWLEDGEMENT = "no_acknowledgement"
     PROTOCOL = "protocol"
     LOST = "lost"
@@ -34,7 +37,16 @@ _SENTENCES: Final[Mapping[Cause, str]] = {
     Cause.UNREACHABLE: "{host} cannot be reached: check the address and the network.",
     Cause.TIMEOUT: "{host} port {port} does not answer: check the address and the firewall.",
     Cause.TLS: "No encrypted connection to {host} port {port}: check the certificates.",
+    Cause.CLOCK: (
+        "The certificate of {host} is not valid yet, so this device's clock is wrong: "
+        "it waits for the network's time, check NTP."
+    ),
+    Cause.VERSION: "The broker {host} does not take this version of MQTT: set the other one.",
     Cause.NOT_AUTHORISED: "The broker {host} rejects the user name or password: set them anew.",
+    Cause.NOT_PERMITTED: (
+        "The broker {host} does not let this device write and read its own topics: "
+        "allow it in the broker's access list."
+    ),
     Cause.NO_ACKNOWLEDGEMENT: "The broker {host} has stopped acknowledging; connecting again.",
     Cause.PROTOCOL: (
         "{host} port {port} does not speak MQTT as expected: check the port and the TLS setting."
@@ -54,7 +66,8 @@ _UNREACHABLE_ERRNOS: Final = frozenset(
     }
 )
 _MOST_DOUBLINGS: Final = 16
-_CERT_TIME: Final = (9, 10)  # X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_HAS_EXPIRED
+_NOT_YET_VALID: Final = 9  # X509_V_ERR_CERT_NOT_YET_VALID
+_EXPIRED: Final = 10  # X509_V_ERR_CERT_HAS_EXPIRED
 _CAUSES: Final[tuple[tuple[type[OSError], Cause], ...]] = (
     (socket.gaierror, Cause.DNS),
     (ssl.SSLError, Cause.TLS),
@@ -98,12 +111,14 @@ def classify(error: OSError, endpoint: Endpoint) -> LinkError:
     """Return the LinkError for what the resolver, a socket or TLS has raised."""
     otherwise = Cause.UNREACHABLE if error.errno in _UNREACHABLE_ERRNOS else Cause.LOST
     cause = next((cause for kind, cause in _CAUSES if isinstance(error, kind)), otherwise)
+    if getattr(error, "verify_code", None) == _NOT_YET_VALID:
+        cause = Cause.CLOCK
     return LinkError(cause, endpoint, _detail(error, cause))
 
 
 def _detail(error: OSError, cause: Cause) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
-        doubt = "; is this device's clock right?" if error.verify_code in _CERT_TIME else ""
+        doubt = "; is this device's clock right?" if error.verify_code == _EXPIRED else ""
         return f"{error.verify_message}{doubt}"
     if isinstance(error, ssl.SSLError):
         return str(getattr(error, "reason", None) or error)
@@ -121,10 +136,10 @@ class Span:
 class Backoff:
     """Waits between attempts: doubling, with jitter, longer where insisting does harm."""
 
-    def __init__(self, usual: Span, denied: Span, rng: random.Random) -> None:
-        """Double from ``usual.shortest_s``, or from ``denied.shortest_s`` when not authorised."""
+    def __init__(self, usual: Span, denied: Span, clock: Span, rng: random.Random) -> None:
+        """Double within ``usual``; ``denied`` if not authorised, ``clock`` if time is wrong."""
         self._usual = usual
-        self._denied = denied
+        self._special = {Cause.NOT_AUTHORISED: denied, Cause.CLOCK: clock}
         self._rng = rng
         self._failures = 0
 
@@ -134,7 +149,7 @@ class Backoff:
 
     def wait_s(self, cause: Cause) -> float:
         """Note a failure and return how long to wait: half to whole of the doubled span."""
-        span = self._denied if cause is Cause.NOT_AUTHORISED else self._usual
+        span = self._special.get(cause, self._usual)
         doublings = min(self._failures, _MOST_DOUBLINGS)
         whole_s = min(span.longest_s, span.shortest_s * float(1 << doublings))
         self._failures += 1

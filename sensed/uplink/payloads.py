@@ -38,12 +38,16 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One publish: topic, payload, quality of service 0 or 1, and the retain flag."""
+    """One publish: topic, payload, quality of service 0 or 1, and the retain flag.
+
+    After ``expiry_s`` a broker that speaks MQTT 5 must not hand it on any more.
+    """
 
     topic: str
     payload: bytes
     qos: int
     retain: bool
+    expiry_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,9 @@ class _Feed(NamedTuple):
     retain: bool
 
 
+PASSING_S: Final = 60
+"""How long a reading that is not retained is worth anything to a consumer, in seconds."""
+
 _LITERALS: Final = {None: "null", True: "true", False: "false"}
 _IDENTITY: Final = frozenset({"meter_id", "meter_type", "list_version"})
 _POWER: Final = frozenset(
@@ -100,10 +107,14 @@ def _in_order(keys: frozenset[str]) -> tuple[str, ...]:
 
 FEEDS: Final = (
     _Feed("power", _in_order(_POWER), _POWER, qos=0, retain=False),
-    _Feed("phases", _in_order(_PHASES), _PHASES, qos=1, retain=False),
+    _Feed("phases", _in_order(_POWER | _PHASES), _PHASES, qos=1, retain=False),
     _Feed("energy", _in_order(_ENERGY | _CLOCK), _ENERGY, qos=1, retain=True),
 )
-"""Reading topics; the meter's clock goes with the registers it dates."""
+"""Reading topics; the meter's clock goes with the registers it dates.
+
+Total powers stand on ``phases`` as well, as a snapshot with the currents of the same
+list: what only the longer list carries is null on ``power`` at every other list.
+"""
 
 
 class ReadingMessages:
@@ -112,6 +123,13 @@ class ReadingMessages:
     def __init__(self, topics: Topics) -> None:
         self._topics = topics
         self._shown: dict[str, set[str]] = {feed.name: set() for feed in FEEDS}
+        self.revision = 0
+        """Grows whenever the meter shows something for the first time."""
+
+    @property
+    def shown(self) -> frozenset[tuple[str, str]]:
+        """Topic and key of every quantity that the meter has shown so far."""
+        return frozenset((name, key) for name, keys in self._shown.items() for key in keys)
 
     def messages(self, sample: Sample) -> list[Message]:
         """Return one message per topic that this list feeds.
@@ -125,7 +143,9 @@ class ReadingMessages:
             if feed.triggers.isdisjoint(present):
                 continue
             shown = self._shown[feed.name]
+            known = len(shown)
             shown.update(key for key in feed.keys if key in present)
+            self.revision += len(shown) - known
             payload: dict[str, object] = {
                 "received_at": rfc3339(stamp.received_at),
                 "seq": stamp.seq,
@@ -133,8 +153,20 @@ class ReadingMessages:
             }
             payload.update((key, present.get(key)) for key in feed.keys if key in shown)
             topic: str = getattr(self._topics, feed.name)
-            messages.append(Message(topic, encode(payload), feed.qos, feed.retain))
+            expiry_s = None if feed.retain else PASSING_S
+            messages.append(Message(topic, encode(payload), feed.qos, feed.retain, expiry_s))
         return messages
+
+
+def history_payload(sample: Sample) -> bytes:
+    """Return a whole list as one payload, to be sent when it is no longer news."""
+    stamp = sample.stamp
+    marks = {
+        "received_at": rfc3339(stamp.received_at),
+        "seq": stamp.seq,
+        "boot_id": stamp.boot_id,
+    }
+    return encode(marks | sample.reading.present())
 
 
 def meter_message(topics: Topics, identity: MeterIdentity) -> Message:
@@ -154,6 +186,12 @@ def meter_message(topics: Topics, identity: MeterIdentity) -> Message:
 def state_message(topics: Topics, payload: Mapping[str, object]) -> Message:
     """Return the retained message with the indicator's state and the facts behind it."""
     return Message(topics.state, encode(payload), qos=1, retain=True)
+
+
+def removal(topics: Topics) -> list[Message]:
+    """Return what makes a broker forget everything retained below the device's topic."""
+    retained = (topics.energy, topics.state, topics.meter, topics.headroom)
+    return [Message(topic, b"", qos=1, retain=True) for topic in retained]
 
 
 def rfc3339(moment: datetime) -> str:

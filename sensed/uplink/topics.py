@@ -56,6 +56,15 @@ class Topics:
         """Who the meter is."""
         return self._below("meter")
 
+    @property
+    def history(self) -> str:
+        """Readings that could not be sent live, each with its own time."""
+        return self._below("history")
+
+    def discovery(self, prefix: str) -> str:
+        """Home Assistant's device discovery below its ``prefix``."""
+        return f"{prefix}/device/{self.device}/config"
+
     def _below(self, name: str) -> str:
         return f"{self.base}/{self.device}/{name}"
 

@@ -11,24 +11,38 @@ import contextlib
 import math
 import random
 import ssl
-from collections.abc import Callable, Mapping
+import uuid
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Final, NoReturn
 
+from sensed.uplink.alarm import Alarm
 from sensed.uplink.client import Connection, connect
-from sensed.uplink.delivery import Delivery
+from sensed.uplink.custody import Custody, Passage
+from sensed.uplink.delivery import Callbacks, Delivery
 from sensed.uplink.dial import Dialer
-from sensed.uplink.failsafe import DEFAULT_FAILSAFE_A, HeadroomSignal
+from sensed.uplink.discovery import Introduction
+from sensed.uplink.headroom import HeadroomSignal, Signal
+from sensed.uplink.history import History, HistoryCounts
 from sensed.uplink.link import Backoff, Cause, Endpoint, LinkError, LinkFact, Span
 from sensed.uplink.outbox import Outbox
 from sensed.uplink.payloads import (
     MeterIdentity,
     ReadingMessages,
     Sample,
+    history_payload,
     meter_message,
+    removal,
     state_message,
 )
-from sensed.uplink.settings import BrokerSettings
+from sensed.uplink.settings import (
+    BrokerSettings,
+    DiscoverySettings,
+    HistorySettings,
+    SafetySettings,
+)
+from sensed.uplink.tls import tls_context
 from sensed.watchdog import GRACE_S
 
 
@@ -38,22 +52,35 @@ class Timing:
 
     connect_deadline_s: float = 10.0
     acknowledge_deadline_s: float = 10.0
+    echo_deadline_s: float = 5.0
     stop_deadline_s: float = 3.0
+    flush_deadline_s: float = 1.0
     state_interval_s: float = 60.0
     live_age_s: float = 10.0
     proven_after_s: float = 10.0
+    introduce_after_s: float = 12.0
+    copy_wait_s: float = 2.0
+    birth_wait: Span = field(default_factory=lambda: Span(1.0, 5.0))
     retry: Span = field(default_factory=lambda: Span(1.0, 60.0))
     retry_denied: Span = field(default_factory=lambda: Span(60.0, 600.0))
+    retry_clock: Span = field(default_factory=lambda: Span(2.0, 10.0))
 
 
 _USUAL: Final = Timing()
+_UNHEARD_TO_SAY_SO: Final = 2
+"""So many connections in a row that end before the echo are no accident."""
+
+_NO_SAFETY: Final = SafetySettings()
+_MEMORY_ONLY: Final = HistorySettings()
+_USUAL_DISCOVERY: Final = DiscoverySettings()
 
 
 class Uplink:
-    """Publishes samples, the meter's identity and the state of one device.
+    """Publishes samples, the headroom, the meter's identity and the state of one device.
 
     Nothing raises towards the caller: what the network does is told to ``on_link``, on
-    each change. Readings that cannot be sent within ``live_age_s`` are not sent later.
+    each change, and what the disk does to ``on_trouble``. Readings that cannot be sent
+    within ``live_age_s`` go to the history. Made inside a running loop.
     """
 
     def __init__(
@@ -61,37 +88,66 @@ class Uplink:
         settings: BrokerSettings,
         *,
         on_link: Callable[[LinkFact], None],
-        failsafe_a: int = DEFAULT_FAILSAFE_A,
+        on_trouble: Callable[[str], None] = lambda _sentence: None,
+        safety: SafetySettings = _NO_SAFETY,
+        history: HistorySettings = _MEMORY_ONLY,
+        discovery: DiscoverySettings = _USUAL_DISCOVERY,
+        boot_id: str | None = None,
         timing: Timing = _USUAL,
         rng: random.Random | None = None,
     ) -> None:
-        """Prepare; nothing is sent before ``run``. ``failsafe_a`` is in ampere."""
+        """Prepare; nothing is sent before ``run``. ``boot_id`` is that of the samples."""
         self._settings = settings
         self._topics = settings.topics
         self._endpoint = Endpoint(settings.host, settings.port)
         self._on_link = on_link
         self._timing = timing
+        self._rng = rng or random.Random()  # noqa: S311 - jitter keeps no secret
         self._readings = ReadingMessages(self._topics)
-        self._headroom = HeadroomSignal(self._topics, failsafe_a)
+        self._headroom = HeadroomSignal(self._topics, safety, boot_id or uuid.uuid4().hex)
+        self._introduction = Introduction(self._topics, discovery)
         self._outbox = Outbox(first=self._topics.headroom)
+        self._history = History(history, on_ready=self._send, on_trouble=on_trouble)
+        self._custody = Custody(lambda sample: self._history.add(history_payload(sample)))
         self._delivery: Delivery | None = None
-        rng = rng or random.Random()  # noqa: S311 - jitter keeps no secret
-        self._backoff = Backoff(timing.retry, timing.retry_denied, rng)
-        self._identity: MeterIdentity | None = None
+        self._backoff = Backoff(timing.retry, timing.retry_denied, timing.retry_clock, self._rng)
+        self._identity = MeterIdentity()
         self._state: Mapping[str, object] | None = None
-        self._state_timer: asyncio.TimerHandle | None = None
-        self._due_s = math.inf
+        self._first_sample_s: float | None = None
+        self._introduced = -1
+        self._echo = b""
+        self._refused = ""
+        self._unheard = 0
+        self._retiring = False
+        self._step_ends_s = math.inf
+        self._state_alarm = Alarm(self._send_state)
+        self._headroom_alarm = Alarm(self._time_passed)
+        self._echo_alarm = Alarm(self._echo_missing)
+        self._introduce_alarm = Alarm(self._introduce)
+        self._birth_alarm = Alarm(self._introduce_again)
         self._fact = LinkFact(holds=None, cause=None, detail="", since_monotonic_s=-math.inf)
+
+    @property
+    def history_counts(self) -> HistoryCounts:
+        """How many readings wait for the broker, have followed late, and are lost."""
+        return self._history.counts
 
     def publish(self, sample: Sample) -> None:
         """Send a list on the topics it feeds; the newest replaces what still waits."""
+        now_s = _now_s()
         live_until_s = sample.stamp.monotonic_s + self._timing.live_age_s
-        for message in self._readings.messages(sample):
-            self._outbox.offer(message, until_s=math.inf if message.retain else live_until_s)
-        if self._delivery is not None:
-            change = self._headroom.received(sample.reading)
-            if change is not None:
-                self._outbox.offer(change)
+        messages = self._readings.messages(sample)
+        passage = Passage(sample, len(messages))
+        self._custody.add(passage)
+        for message in messages:
+            until_s = math.inf if message.retain else live_until_s
+            self._outbox.offer(message, until_s=until_s, passage=passage)
+        self._signal(self._headroom.received(sample))
+        self._settle(now_s)
+        if self._first_sample_s is None:
+            self._first_sample_s = now_s
+        elif self._introduced >= 0 and self._readings.revision != self._introduced:
+            self._introduce()
         self._send()
 
     def set_state(self, payload: Mapping[str, object]) -> None:
@@ -105,79 +161,196 @@ class Uplink:
         if identity != self._identity:
             self._identity = identity
             self._outbox.offer(meter_message(self._topics, identity))
+            if self._introduced >= 0:
+                self._introduce()
             self._send()
+
+    def stuck(self, now_s: float) -> bool:
+        """Tell whether a step, or an acknowledgement's deadline, should long be over."""
+        if self._delivery is not None:
+            return self._delivery.overdue_s(now_s) > GRACE_S
+        return now_s - self._step_ends_s > GRACE_S
+
+    def retire(self) -> None:
+        """Make the next stop clear everything retained: the device leaves this broker."""
+        self._retiring = True
 
     async def run(self) -> None:
         """Keep connected until cancelled; then say ``stopping`` within ``stop_deadline_s``."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._history.run(), name="history")
+                await self._keep_connected()
+        finally:
+            self._custody.settle(born_before_s=math.inf)
+            await self._history.flush(deadline_s=self._timing.flush_deadline_s)
+
+    async def _keep_connected(self) -> NoReturn:
         dialer: Dialer | None = None
         while True:
-            self._due_s = _now_s() + self._timing.connect_deadline_s
             try:
                 if dialer is None:
                     dialer = Dialer(self._endpoint, await self._tls_context())
                 await self._use_one_connection(dialer)
             except LinkError as error:
                 self._tell(holds=False, cause=error.cause, detail=str(error))
+                self._settle(_now_s())
                 wait_s = self._backoff.wait_s(error.cause)
-                self._due_s = _now_s() + wait_s
+                self._step_ends_s = _now_s() + wait_s
                 await asyncio.sleep(wait_s)
-
-    def stuck(self, now_s: float) -> bool:
-        """Tell whether an attempt, a retry or the repeated state has been due for long."""
-        return now_s - self._due_s > GRACE_S
 
     async def _tls_context(self) -> ssl.SSLContext | None:
         if not self._settings.tls:
             return None
-        ca_file = self._settings.ca_file
-        try:
-            context = await asyncio.to_thread(ssl.create_default_context, cafile=ca_file)
-        except OSError as error:
-            detail = f"{ca_file}: {error.strerror or error}"
-            raise LinkError(Cause.TLS, self._endpoint, detail) from error
-        # Python 3.13 turns this on; it refuses the certificates most homes make themselves.
-        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-        return context
+        return await asyncio.to_thread(tls_context, self._settings)
 
     async def _use_one_connection(self, dialer: Dialer) -> NoReturn:
         delivery = Delivery(
             self._outbox,
+            self._history,
+            self._topics.history,
             self._endpoint,
             patience_s=self._timing.acknowledge_deadline_s,
-            on_acknowledged=lambda: self._tell(holds=True, cause=None, detail=""),
+            callbacks=Callbacks(self._custody.settle, self._received, self._not_permitted),
         )
+        self._step_ends_s = _now_s() + self._timing.connect_deadline_s
         connection = await connect(
             self._settings,
             dialer,
             self._headroom.will(),
+            delivery,
             deadline_s=self._timing.connect_deadline_s,
-            on_delivered=delivery.delivered,
         )
         since_s = _now_s()
         try:
-            self._delivery = delivery
-            self._outbox.offer(self._headroom.connected())
-            delivery.begin(connection)
-            self._repeat_state_later()
-            raise await asyncio.shield(connection.lost)
+            self._begin(connection, delivery)
+            raise self._why(await asyncio.shield(connection.lost))
         except asyncio.CancelledError:
             await self._say_goodbye(connection, delivery)
             raise
         finally:
             self._delivery = None
-            self._cancel_state_timer()
+            self._step_ends_s = math.inf
+            for alarm in (self._state_alarm, self._echo_alarm, self._birth_alarm):
+                alarm.cancel()
+            self._headroom_alarm.cancel()
+            self._introduce_alarm.cancel()
             delivery.end()
             connection.drop(LinkError(Cause.LOST, self._endpoint))
             if self._fact.holds and _now_s() - since_s >= self._timing.proven_after_s:
                 self._backoff.reset()
 
+    def _begin(self, connection: Connection, delivery: Delivery) -> None:
+        """Let the retained fail-safe be the first word; its echo proves that all is well."""
+        self._delivery = delivery
+        self._refused = ""
+        own = (self._topics.headroom, self._introduction.topic, self._introduction.birth_topic)
+        for topic in own:
+            if topic is not None:
+                connection.subscribe(topic)
+        signals = self._headroom.connected(_now_s(), _utc_now())
+        self._echo = signals[0].message.payload
+        self._signal(signals)
+        delivery.begin(connection)
+        delivery.send()
+        now_s = _now_s()
+        self._echo_alarm.set(now_s + self._timing.echo_deadline_s)
+        self._introduce_alarm.set(now_s + self._timing.copy_wait_s)
+        self._repeat_state_later()
+
     async def _say_goodbye(self, connection: Connection, delivery: Delivery) -> None:
-        self._outbox.offer(self._headroom.stopping())
+        self._signal(self._headroom.stopping(_now_s(), _utc_now()))
         delivery.send()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._timing.stop_deadline_s):
-                if await delivery.settle(self._topics.headroom):
+                settled = await delivery.settle(self._topics.headroom)
+                if settled and self._retiring:
+                    settled = await self._clear(delivery)
+                if settled:
                     await connection.close()
+
+    async def _clear(self, delivery: Delivery) -> bool:
+        messages = [*self._introduction.removal(), *removal(self._topics)]
+        for message in messages:
+            self._outbox.offer(message)
+        delivery.send()
+        return all([await delivery.settle(message.topic) for message in messages])
+
+    def _why(self, lost: LinkError) -> LinkError:
+        """Return the true cause: some brokers hang up on what their access list forbids."""
+        if self._refused:
+            return LinkError(Cause.NOT_PERMITTED, self._endpoint, self._refused)
+        if self._echo_alarm.pending and lost.cause is Cause.LOST:
+            self._unheard += 1
+            if self._unheard >= _UNHEARD_TO_SAY_SO:
+                return LinkError(Cause.NOT_PERMITTED, self._endpoint, self._topics.headroom)
+        return lost
+
+    def _received(self, topic: str, payload: bytes) -> None:
+        if topic == self._topics.headroom:
+            if payload == self._echo:
+                self._echo_came()
+        elif topic == self._introduction.topic:
+            self._introduction.found(payload)
+        elif topic == self._introduction.birth_topic and payload == b"online":
+            wait = self._timing.birth_wait
+            self._birth_alarm.set(_now_s() + self._rng.uniform(wait.shortest_s, wait.longest_s))
+
+    def _echo_came(self) -> None:
+        self._echo_alarm.cancel()
+        self._unheard = 0
+        if self._delivery is not None and not self._refused:
+            self._tell(holds=True, cause=None, detail="")
+            self._delivery.open_history()
+
+    def _echo_missing(self) -> None:
+        self._not_permitted(self._topics.headroom)
+
+    def _not_permitted(self, what: str) -> None:
+        self._refused = what
+        error = LinkError(Cause.NOT_PERMITTED, self._endpoint, what)
+        self._tell(holds=False, cause=error.cause, detail=str(error))
+
+    def _signal(self, signals: Iterable[Signal]) -> None:
+        for message, until_s in ((signal.message, signal.until_s) for signal in signals):
+            self._outbox.offer(message, until_s=until_s)
+        if self._delivery is not None:
+            self._headroom_alarm.set(self._headroom.deadline_s())
+
+    def _time_passed(self) -> None:
+        self._signal(self._headroom.passed(_now_s(), _utc_now()))
+        self._send()
+
+    def _settle(self, now_s: float) -> None:
+        """Hand to the history what cannot arrive live any more."""
+        patience_s = self._timing.live_age_s
+        if self._delivery is not None:
+            patience_s += self._timing.acknowledge_deadline_s + 1
+        self._custody.settle(born_before_s=now_s - patience_s)
+
+    def _introduce(self) -> None:
+        first_s = self._first_sample_s
+        if self._delivery is None or first_s is None:
+            if self._delivery is not None:
+                self._introduce_alarm.set(_now_s() + self._timing.copy_wait_s)
+            return
+        due_s = first_s + self._timing.introduce_after_s
+        if self._introduced < 0 and _now_s() < due_s:
+            self._introduce_alarm.set(due_s)
+            return
+        self._introduced = self._readings.revision
+        self._offer_introduction()
+
+    def _introduce_again(self) -> None:
+        for topic in (self._topics.power, self._topics.phases):
+            self._outbox.again(topic)
+        self._offer_introduction(again=True)
+
+    def _offer_introduction(self, *, again: bool = False) -> None:
+        messages = self._introduction.messages(self._identity, self._readings.shown, again=again)
+        for message in messages:
+            self._outbox.offer(message)
+            self._send()
 
     def _send(self) -> None:
         if self._delivery is not None:
@@ -191,16 +364,7 @@ class Uplink:
             self._repeat_state_later()
 
     def _repeat_state_later(self) -> None:
-        self._cancel_state_timer()
-        self._state_timer = asyncio.get_running_loop().call_later(
-            self._timing.state_interval_s, self._send_state
-        )
-        self._due_s = self._state_timer.when()
-
-    def _cancel_state_timer(self) -> None:
-        if self._state_timer is not None:
-            self._state_timer.cancel()
-            self._state_timer = None
+        self._state_alarm.set(_now_s() + self._timing.state_interval_s)
 
     def _tell(self, *, holds: bool, cause: Cause | None, detail: str) -> None:
         fact = self._fact
@@ -213,3 +377,7 @@ class Uplink:
 
 def _now_s() -> float:
     return asyncio.get_running_loop().time()
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)

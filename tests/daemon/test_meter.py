@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import pytest
 import structlog
@@ -28,7 +28,7 @@ def wires(name: str, count: int) -> list[bytes]:
 class Reading:
     """A reader on a pty, and everything it hands on."""
 
-    def __init__(self, folder: Path, name: str, **settings: Secret) -> None:
+    def __init__(self, folder: Path, name: str, **settings: Any) -> None:
         self.samples: list[Sample] = []
         self.identities: list[MeterIdentity] = []
         self.loop = asyncio.get_running_loop()
@@ -42,6 +42,7 @@ class Reading:
             self.board,
             on_sample=self.samples.append,
             on_meter=self.identities.append,
+            boot_id="b00t",
         )
 
     async def __aenter__(self) -> Self:
@@ -112,6 +113,19 @@ async def test_the_right_keys_open_the_list(tmp_path: Path) -> None:
     async with Reading(tmp_path, "kamstrup-dk", **right) as reading:
         await reading.send(2)
         await until(lambda: len(reading.samples) == 2)
+
+
+async def test_a_list_that_does_not_tell_its_order_is_read_by_the_layout_set(
+    tmp_path: Path,
+) -> None:
+    layout = METERS["iskraemeco-am550"].layout
+    async with Reading(tmp_path, "iskraemeco-am550", layout=layout) as reading:
+        await reading.send(2)
+        await until(lambda: len(reading.samples) == 2)
+    async with Reading(tmp_path, "iskraemeco-am550") as reading:
+        await reading.send(2)
+        await until(lambda: reading.verdict(31)[1] == "unknown_list")
+    assert not reading.samples
 
 
 async def test_octets_that_nobody_takes_count_as_stuck(tmp_path: Path) -> None:

@@ -168,6 +168,39 @@ def test_the_system_title_names_the_maker(title: bytes, maker: str) -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["kaifa-ma309", "sagemcom-t210d"])
+def test_damage_that_keeps_the_sums_never_changes_what_is_no_value(name: str) -> None:
+    """Where 8-bit sums are all there is, octets that no list changes are compared."""
+    known, sent = telegrams(name)[:2], telegrams(name)[2]
+    true = sent.reading.present()
+    refused = 0
+    decoder = HanDecoder(keys=KEYS)
+    decoder.receive(b"".join(telegram.wire for telegram in known))
+    for place in (*range(33, 253, 3), *range(265, len(sent.wire) - 4, 3)):
+        wire = bytearray(sent.wire)
+        wire[place] = (wire[place] + 1) & 0xFF
+        wire[place + 1] = (wire[place + 1] - 1) & 0xFF
+        events = decoder.receive(bytes(wire)) + decoder.silence()
+        refused += causes(events) == [Sealed.DAMAGED]
+        for found in readings(events):
+            shown = found.present()
+            assert shown.keys() == true.keys()
+            assert shown["meter_id"] == true["meter_id"]
+    assert refused > 40
+    assert readings(decoder.receive(sent.wire)) == [sent.reading]
+
+
+def test_a_meter_whose_lists_truly_changed_is_read_from_the_second_on() -> None:
+    def wire(unit: str, counter: int) -> bytes:
+        items = (b"\x09\x0c" + CLOCK, obis(1, 0, 1, 7, 0), u32(5), scaled(0, 0x1B), text(unit, 9))
+        return mbus(seal(notification(structure(*items)), security=0x20, counter=counter))
+
+    data = b"".join(wire("78"[n > 2], n) for n in range(1, 7))
+    events = decode(data, keys=KEYS)
+    assert [found.meter_id for found in readings(events)] == ["7", "7", "8", "8", "8"]
+    assert causes(events) == [Sealed.DAMAGED]
+
+
 def test_ciphered_p1() -> None:
     text = b"/LUX5\\253769653_A\r\n\r\n0-0:1.0.0(210222161900W)\r\n1-0:1.7.0(00.321*kW)\r\n!"
     plain = text + b"%04X\r\n" % arc(text)

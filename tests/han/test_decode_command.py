@@ -29,9 +29,7 @@ def wire(name: str) -> bytes:
 
 
 def expected(name: str) -> list[dict[str, Any]]:
-    return [
-        telegram.reading.present() for telegram in telegrams(name) if telegram.reading is not None
-    ]
+    return [telegram.reading.present() for telegram in telegrams(name)]
 
 
 def decode_file(tmp_path: Path, data: bytes, *options: str) -> int:
@@ -278,3 +276,21 @@ def test_help_fits_80_columns(
     with pytest.raises(SystemExit):
         main(["decode", "--help"])
     assert max(len(line) for line in capsys.readouterr().out.splitlines()) <= 80
+
+
+def test_a_layout_reads_a_list_that_does_not_tell_its_order(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = "iskraemeco-am550"
+    layout = ", ".join(METERS[name].layout)
+    assert decode_file(tmp_path, wire(name), "--layout", layout) == 0
+    assert objects(capsys.readouterr().out) == expected(name)
+    assert decode_file(tmp_path, wire(name)) == 1
+    assert "unknown list: " in capsys.readouterr().err
+
+
+def test_a_wrong_layout_is_told_with_the_nearest_key(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert decode_file(tmp_path, b"", "--layout", "meter_id,-,power_import") == 2
+    assert "'power_import' is neither, did you mean power_import_w" in capsys.readouterr().err

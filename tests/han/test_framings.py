@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sensed.han import (
@@ -20,7 +20,9 @@ from sensed.han import (
 )
 from sensed.han.crc import arc, x25
 from tests.han.encode import CLOCK, LLC, hdlc, mbus, notification, structure, telegram, text, u32
+from tests.han.examples import examples
 from tests.han.frames import decode, readings
+from tests.han.simulated import telegrams
 
 HEAD = "/LGF5E360\r\n\r\n"
 TAGGED = b"\x09\x0c" + CLOCK
@@ -60,7 +62,7 @@ def test_checks_and_line_ends(check: str, end: str) -> None:
 
 
 def test_every_thousandth_is_exact() -> None:
-    for n in range(0, 20000, 7):
+    for n in range(0, 20000, 23):
         line = f"1-0:1.7.0({n // 1000:04}.{n % 1000:03}*kW)"
         assert reading(p1(line, check="none")).power_import_w == n
 
@@ -135,6 +137,61 @@ def test_p1_cut_short_costs_itself_only() -> None:
     assert FrameRejected("P1", Fault.CUT) in events
 
 
+@pytest.mark.parametrize("name", ["p1-nocrc", "p1-dsmr5", "p1-se-aidon"])
+def test_p1_cut_anywhere_costs_no_readout_after_it(name: str) -> None:
+    """The rest of a readout may be lost in mid-line: the next one begins there."""
+    cut, *whole = (telegram.wire for telegram in telegrams(name)[:3])
+    true = [telegram.reading for telegram in telegrams(name)[1:3]]
+    for place in range(1, len(cut) - 2, 11):
+        data = cut[:place] + b"".join(whole)
+        assert readings(decode(data))[-2:] == true
+        if place % 17 == 0:
+            assert decode(data, [1]) == decode(data)
+
+
+def test_p1_values_may_hold_slashes() -> None:
+    lines = ("0-0:96.13.0(see /ABC5 or /DEF5x)", "0-0:96.13.1(/)", POWER)
+    for check in ("crc", "none"):
+        assert len(readings(decode(p1(*lines, check=check), [1]))) == 1
+
+
+@pytest.mark.parametrize("start", [b"/ABC5", b"/ABC5(1)", b"/ABC5xyz(", b"/ABC5" + b"x" * 80])
+def test_p1_false_starts_cost_no_readout(start: bytes) -> None:
+    for data in (start + p1(POWER), start * 3 + b"\r\n" + p1(POWER, check="none")):
+        assert len(readings(decode(data))) == 1
+        assert decode(data, [1]) == decode(data)
+
+
+@pytest.mark.parametrize(
+    "line", ["17.0(00503*W)", "1-0:17.0(00503*W)", "1-0:1.7(00503*W)", "1-0:2.7.0(0*kV"]
+)
+def test_p1_with_a_malformed_code_is_refused_checked_or_not(line: str) -> None:
+    for check in ("crc", "none"):
+        assert [type(event) for event in decode(p1(POWER, line, check=check))] == [ListMalformed]
+
+
+@pytest.mark.parametrize(
+    "line", ["1-0:99:97.0(2)(0-0:96.7.19)", "1.8.0(00503)", "F.F(00)", "0-0:96.13.0(a(b)c)"]
+)
+def test_p1_lines_of_other_forms_are_passed_over_where_a_check_holds(line: str) -> None:
+    assert len(readings(decode(p1(POWER, line)))) == 1
+    assert [type(event) for event in decode(p1(POWER, line, check="none"))] == [ListMalformed]
+
+
+def test_p1_with_another_check_than_before_must_come_twice() -> None:
+    decoder = HanDecoder()
+    for check, good in (("arc", 1), ("x25", 0), ("arc", 1), ("x25", 0), ("x25", 1), ("x25", 1)):
+        events = decoder.receive(p1(POWER, check=check))
+        assert len(readings(events)) == good
+        assert good or events == [FrameRejected("P1", Fault.CHECKSUM)]
+
+
+def test_p1_with_a_quantity_twice_needs_a_check() -> None:
+    lines = ("1-0:2.7.0(0.1*kW)", "1-0:2.7.0(0.2*kW)")
+    assert reading(p1(*lines)).power_export_w == 100
+    assert [type(event) for event in decode(p1(*lines, check="none"))] == [ListMalformed]
+
+
 def test_p1_is_bounded() -> None:
     events = decode(p1(*["1-0:1.7.0(0*kW)"] * 400) + p1(POWER))
     assert FrameRejected("P1", Fault.LENGTH) in events
@@ -199,7 +256,7 @@ def in_segments(information: bytes, size: int, *, repeat_llc: bool = False) -> l
     ]
 
 
-@settings(max_examples=50, deadline=None)
+@examples(25)
 @given(st.integers(4, 120), st.booleans())
 def test_segments(size: int, repeat_llc: bool) -> None:  # noqa: FBT001 - drawn by hypothesis
     frames = in_segments(LLC + padded(100), size, repeat_llc=repeat_llc)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from sensed.errors import WireError
+from sensed.config import load_config
+from sensed.errors import ConfigError, WireError
 from sensed.han import Event, HanDecoder, ListDecoded, ListUnknown, Reading
 from sensed.han import apdu as application
 from sensed.han.layouts import match
@@ -27,6 +30,7 @@ from tests.han.encode import (
     u16,
     u32,
 )
+from tests.han.examples import examples
 from tests.han.frames import decode, readings
 from tests.han.simulated import telegrams
 
@@ -280,6 +284,114 @@ def test_text_is_exact_whatever_octets_it_holds() -> None:
     assert reading(telegram(body)).meter_id == " \x00æÿ "
 
 
+# -- configured layouts ----------------------------------------------------------------
+
+FIXED = ("-", "voltage_l1_v", "current_l1_a", "power_import_w", "energy_import_wh", "-", "-")
+
+
+def bare(name: str, *more: bytes) -> bytes:
+    tail = more or (u16(9), b"\x00")
+    return telegram(structure(text(name, 9), u16(231), u16(312), u32(700), u32(9), *tail))
+
+
+@pytest.mark.parametrize(
+    ("name", "maker", "volts"),
+    [
+        ("LGZ1030", "Landis+Gyr", Decimal(231)),
+        ("LGF1030", "Landis+Gyr", Decimal(231)),
+        ("ISK1030", "Iskraemeco", Decimal("23.1")),
+    ],
+)
+def test_the_maker_settles_the_scaling_of_a_configured_list(
+    name: str, maker: str, volts: Decimal
+) -> None:
+    (event,) = decode(bare(name), layout=FIXED)
+    assert isinstance(event, ListDecoded)
+    assert (event.layout, event.maker) == ("configured", maker)
+    assert event.reading.present() == {
+        "voltage_l1_v": volts,
+        "current_l1_a": Decimal("3.12"),
+        "power_import_w": 700,
+        "energy_import_wh": 9,
+    }
+
+
+@pytest.mark.parametrize(
+    "wire",
+    [
+        bare("XYZ1030"),
+        bare("KFM1030"),
+        bare("ISK1030", text("LGZ1030", 9), u16(0)),
+        bare("ISK1030", u16(9)),
+        bare("ISK1030", u16(9), array(u16(1))),
+        telegram(structure(*[text("ISK1030", 9)] * 7)),
+        telegram(structure(text("ISK1030", 9), *[b"\x00"] * 6)),
+        telegram(array(*[text("ISK1030", 9)] * 7)),
+    ],
+    ids=lambda wire: wire[-24:].hex(),
+)
+def test_a_configured_layout_serves_no_list_that_contradicts_it(wire: bytes) -> None:
+    assert [type(event) for event in decode(wire, layout=FIXED)] == [ListUnknown]
+
+
+def test_a_configured_text_must_be_text() -> None:
+    layout = ("meter_id", "meter_type", "power_import_w")
+    for octets, expected in ((b"\x09\x02AB", ListDecoded), (b"\x09\x02A\x07", ListUnknown)):
+        wire = telegram(structure(text("ISK1030", 9), octets, u32(5)))
+        assert [type(event) for event in decode(wire, layout=layout)] == [expected]
+
+
+def test_a_configured_layout_never_replaces_a_known_one() -> None:
+    (event,) = decode(telegram(structure(u32(9)), TAGGED), layout=("energy_import_wh",))
+    assert isinstance(event, ListDecoded)
+    assert event.layout == "kaifa-no-list1"
+
+
+def test_a_configured_layout_with_external_transformers() -> None:
+    (found,) = readings(decode(bare("ISK1030"), layout=FIXED, ct_ratio=10))
+    assert (found.power_import_w, found.voltage_l1_v) == (7000, Decimal("23.1"))
+
+
+@pytest.mark.parametrize(
+    ("layout", "says"),
+    [
+        (("-", "-"), "at least one measured"),
+        (("meter_id", "meter_clock"), "at least one measured"),
+        (("voltage_l1",), "did you mean voltage_l1_v"),
+        (("@",), "'@' is neither\\."),
+        (("power_import_w", "power_import_w"), "stands there twice"),
+        (("power_import_w", "power_factor_l1"), 'have "-" for power_factor_l1'),
+    ],
+)
+def test_a_layout_that_no_list_can_have_is_refused(layout: tuple[str, ...], says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        HanDecoder(layout=layout)
+
+
+def test_a_layout_may_be_set(tmp_path: Path) -> None:
+    file = tmp_path / "sensed.toml"
+    file.write_text(f"[meter]\nlayout = {list(FIXED)}\n")
+    assert load_config(file, None).meter.layout == FIXED
+    file.write_text("[meter]\nlayout = []\n")
+    assert load_config(file, None).meter.layout == ()
+
+
+@pytest.mark.parametrize(
+    ("layout", "says"),
+    [
+        ('"meter_id"', "meter.layout must be a list of reading keys"),
+        ("[1]", "meter.layout must be a list of reading keys"),
+        ('["power_import"]', "'power_import' is neither, did you mean power_import_w"),
+        ('["-"]', "meter.layout must name at least one measured quantity"),
+    ],
+)
+def test_a_wrong_setting_of_the_layout_is_told(tmp_path: Path, layout: str, says: str) -> None:
+    file = tmp_path / "sensed.toml"
+    file.write_text(f"[meter]\nlayout = {layout}\n")
+    with pytest.raises(ConfigError, match=re.escape(says)):
+        load_config(file, None)
+
+
 # -- plans ---------------------------------------------------------------------------
 
 SHAPES = (
@@ -299,7 +411,7 @@ def payload(wire: bytes) -> bytes:
     return wire[wire.index(LLC) + len(LLC) : -3]
 
 
-@settings(max_examples=60, deadline=None)
+@examples(40)
 @given(st.sampled_from(SHAPES), st.data())
 def test_a_plan_reads_what_the_generic_path_reads(name: str, data: st.DataObject) -> None:
     """Octets of a telegram are changed at will: both paths agree, or both refuse."""

@@ -11,6 +11,7 @@ from sensed.han.port_settings import (
     SerialSettings,
     SettingsProbe,
 )
+from tests.han.examples import examples
 
 SETTINGS_8E1, SETTINGS_8N1, SETTINGS_P1 = CANDIDATES
 LONGEST_LIST_INTERVAL_S = 15
@@ -118,6 +119,7 @@ def test_known_settings_come_first_and_once() -> None:
     assert tried == [SETTINGS_P1, SETTINGS_8E1, SETTINGS_8N1, SETTINGS_P1]
 
 
+@examples(50)
 @given(
     st.lists(
         st.one_of(

@@ -23,16 +23,39 @@ def test_every_list_is_read_however_chunked(name: str) -> None:
         assert all(isinstance(event, ListDecoded) for event in events)
 
 
-@pytest.mark.parametrize("name", [name for name in READABLE if not METERS[name].encrypted])
+@pytest.mark.parametrize("name", READABLE)
 def test_maker_is_named(name: str) -> None:
     for event in decode(telegrams(name)[0].wire, keys=KEYS):
         assert isinstance(event, ListDecoded)
         assert METERS[name].maker.startswith(event.maker)
 
 
-def test_a_list_of_unstated_meaning_is_reported_with_its_structure() -> None:
+def test_a_list_that_does_not_tell_its_order_is_read_by_a_configured_layout() -> None:
     sent = telegrams("iskraemeco-am550")
-    events = decode(b"".join(telegram.wire for telegram in sent))
+    for sizes in ([5000], [1]):
+        events = decode(
+            b"".join(telegram.wire for telegram in sent),
+            sizes,
+            layout=METERS["iskraemeco-am550"].layout,
+        )
+        assert readings(events) == [telegram.reading for telegram in sent]
+    assert {(event.layout, event.maker) for event in events if isinstance(event, ListDecoded)} == {
+        ("configured", "Iskraemeco")
+    }
+
+
+@pytest.mark.parametrize("change", ["short", "long", "swapped", "text for number", "none"])
+def test_without_the_right_layout_it_is_reported_with_its_structure(change: str) -> None:
+    right = METERS["iskraemeco-am550"].layout
+    layout = {
+        "short": right[:-1],
+        "long": (*right, "-"),
+        "swapped": (right[1], right[0], *right[2:]),
+        "text for number": (*right[:2], "meter_type", *right[3:]),
+        "none": (),
+    }[change]
+    sent = telegrams("iskraemeco-am550")
+    events = decode(b"".join(telegram.wire for telegram in sent), layout=layout)
     assert len(events) == len(sent)
     for event in events:
         assert isinstance(event, ListUnknown)

@@ -7,6 +7,7 @@ import contextlib
 import os
 import pty
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -87,3 +88,19 @@ async def test_colours_can_be_declined(scratch: Path) -> None:
     finally:
         terminal.close()
     assert "\x1b[9" not in terminal.text
+
+
+def test_a_reader_that_goes_away_is_no_error() -> None:
+    demo = subprocess.Popen(
+        [sys.executable, "-m", "sensed", "demo"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert demo.stdout is not None
+    assert "Ctrl-C ends it" in demo.stdout.readline()
+    demo.stdout.close()
+    assert demo.wait(10) == 0
+    assert demo.stderr is not None
+    assert demo.stderr.read() == ""
+    demo.stderr.close()

@@ -58,8 +58,8 @@ async def daemon_in_process(config: Path) -> AsyncIterator[None]:
     stop = asyncio.Event()
     daemon = Daemon(
         load_config(config, None),
-        make_driver=lambda _section: GpioDriver(LightSettings()),
-        loopback_counts=True,
+        make_driver=lambda _config: GpioDriver(LightSettings()),
+        standalone=True,
     )
     task = asyncio.create_task(daemon.run(stop))
     try:
@@ -206,7 +206,7 @@ def test_a_wrong_configuration_ends_in_one_sentence(tmp_path: Path) -> None:
     path = tmp_path / "sensed.toml"
     path.write_text("[mqtt]\nprot = 1\n")
     assert one_sentence(run("--config", str(path))).endswith(
-        "unknown key mqtt.prot; did you mean port; sensed.toml(5) lists the keys."
+        "unknown key mqtt.prot; write port (sensed.toml(5) lists them all)."
     )
     path.write_text('[mqtt]\nport = "1883"\n')
     assert "must be a whole number" in one_sentence(run("--config", str(path)))

@@ -51,7 +51,8 @@ def config_file(directory: Path, *, device: str, broker_port: int | None) -> Pat
     """Write a configuration as an administrator would."""
     path = directory / "sensed.toml"
     broker = f'[mqtt]\nhost = "127.0.0.1"\nport = {broker_port}\n' if broker_port else ""
-    path.write_text(f'[device]\nid = "test"\n[meter]\nport = "{device}"\n{broker}')
+    history = f'[history]\nfile = "{directory}/history.sqlite"\n'
+    path.write_text(f'[device]\nid = "test"\n[meter]\nport = "{device}"\n{broker}{history}')
     return path
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from sensed.simulator import METERS, MeterSimulator, Telegram
 from sensed.simulator.faults import FAULTS, resample, with_faults
+from tests.han.examples import examples
 
 MODEL = METERS["aidon-3ph-tn"]
 
@@ -124,6 +125,7 @@ def uart(bits: list[int], *, parity: bool) -> bytes:
     return bytes(out)
 
 
+@examples(60)
 @given(st.binary(max_size=60))
 def test_wrong_parity_is_what_a_uart_makes_of_the_bits(data: bytes) -> None:
     for with_parity in (True, False):

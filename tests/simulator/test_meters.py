@@ -57,8 +57,8 @@ def test_check_values_of_both_crcs() -> None:
 @pytest.mark.parametrize("name", METERS)
 def test_same_seed_same_octets_and_other_seed_other_meter(name: str) -> None:
     model = METERS[name]
-    assert first(model, 20, seed=7) == first(model, 20, seed=7)
-    assert first(model, 20, seed=7) != first(model, 20, seed=8)
+    assert first(model, 8, seed=7) == first(model, 8, seed=7)
+    assert first(model, 8, seed=7) != first(model, 8, seed=8)
 
 
 def test_telegrams_of_one_simulator_start_again_from_the_start() -> None:
@@ -149,7 +149,7 @@ def test_swedish_positional_kaifa_sends_every_15_s(name: str) -> None:
 def test_telegrams_never_overlap_on_the_line(name: str) -> None:
     model = METERS[name]
     free_s = 0.0
-    for telegram in first(model, 80):
+    for telegram in first(model, 45):
         assert telegram.at_s >= free_s
         free_s = telegram.at_s + len(telegram.wire) / model.octets_per_s
 
@@ -175,7 +175,7 @@ def readings(name: str, hours: float, **options: Any) -> list[tuple[float, Readi
     ]
 
 
-@pytest.mark.parametrize("name", sorted(n for n, m in METERS.items() if m.readable))
+@pytest.mark.parametrize("name", METERS)
 def test_values_are_exact_and_plausible(name: str) -> None:
     for telegram in first(METERS[name], 40):
         assert telegram.reading is not None
@@ -203,7 +203,7 @@ def test_totals_are_the_net_of_the_phases(name: str) -> None:
 
 def test_currents_of_a_phase_follow_its_power_with_its_sign() -> None:
     signs = set()
-    for _, reading in readings("aidon-se", 2):
+    for _, reading in readings("aidon-se", 1):
         shown = numbers(reading)
         for n in (1, 2, 3):
             active = shown[f"power_import_l{n}_w"] - shown[f"power_export_l{n}_w"]
@@ -244,7 +244,7 @@ def test_it_meters_lack_what_real_ones_lack() -> None:
 
 @pytest.mark.parametrize("name", ["aidon-se", "kaifa-se-ma304h4", "kamstrup-dk", "p1-se"])
 def test_registers_never_fall_and_add_up_the_power_shown(name: str) -> None:
-    every_reading = readings(name, 1)
+    every_reading = readings(name, 0.4)
     imported = exported = Decimal(0)
     for (at_s, earlier), (then_s, later) in itertools.pairwise(every_reading):
         hours = Decimal(round(then_s - at_s)) / 3600
@@ -274,8 +274,17 @@ def test_keys_are_never_shown() -> None:
     assert "\\xaa" not in repr(keys)
 
 
-def test_a_telegram_of_unstated_meaning_promises_no_reading() -> None:
-    for telegram in first(METERS["iskraemeco-am550"], 3):
-        assert telegram.reading is None
-        assert telegram.kind == "unknown"
+def test_a_meter_that_does_not_tell_the_order_of_its_values_documents_it() -> None:
+    model = METERS["iskraemeco-am550"]
+    for telegram in first(model, 3):
+        assert set(model.layout) - {"-"} == set(telegram.reading.present())
         assert telegram.wire.count(b"\xcf\x02\x23\x13") > 1
+        texts = telegram.wire.count(b"\x09\x10ISK")
+        assert texts == 1
+
+
+def test_system_titles_start_with_the_makers_flag_code() -> None:
+    for name, letters in (("kaifa-ma309", b"KFM"), ("sagemcom-t210d", b"SAG")):
+        for telegram in first(METERS[name], 3):
+            assert telegram.wire.count(b"\xdb\x08" + letters) == 1
+    assert {len(model.flag_code) for model in METERS.values()} == {3}

@@ -44,11 +44,22 @@ def test_a_certificate_of_the_future_raises_doubt_about_the_clock() -> None:
     error = ssl.SSLCertVerificationError(1, "x")
     error.verify_code = 9
     error.verify_message = "certificate is not yet valid"
-    assert "is this device's clock right?" in str(classify(error, ENDPOINT))
+    found = classify(error, ENDPOINT)
+    assert found.cause is Cause.CLOCK
+    assert "clock is wrong" in str(found)
+
+
+def test_an_expired_certificate_raises_doubt_about_the_clock() -> None:
+    error = ssl.SSLCertVerificationError(1, "x")
+    error.verify_code = 10
+    error.verify_message = "certificate has expired"
+    found = classify(error, ENDPOINT)
+    assert found.cause is Cause.TLS
+    assert "is this device's clock right?" in str(found)
 
 
 def test_waits_double_with_jitter_up_to_the_longest() -> None:
-    backoff = Backoff(Span(1, 60), Span(60, 600), random.Random(1))
+    backoff = Backoff(Span(1, 60), Span(60, 600), Span(2, 10), random.Random(1))
     waits = [backoff.wait_s(Cause.REFUSED) for _ in range(40)]
     for number, wait_s in enumerate(waits):
         whole_s = min(60, 2**number)
@@ -57,10 +68,15 @@ def test_waits_double_with_jitter_up_to_the_longest() -> None:
 
 
 def test_a_proven_connection_starts_the_waits_anew_and_a_denied_one_waits_long() -> None:
-    backoff = Backoff(Span(1, 60), Span(60, 600), random.Random(1))
+    backoff = Backoff(Span(1, 60), Span(60, 600), Span(2, 10), random.Random(1))
     for _ in range(10):
         backoff.wait_s(Cause.LOST)
     backoff.reset()
     assert backoff.wait_s(Cause.LOST) <= 1
     backoff.reset()
     assert backoff.wait_s(Cause.NOT_AUTHORISED) >= 30
+
+
+def test_a_wrong_clock_is_tried_again_soon_however_long_it_lasts() -> None:
+    backoff = Backoff(Span(1, 60), Span(60, 600), Span(2, 10), random.Random(1))
+    assert all(backoff.wait_s(Cause.CLOCK) <= 10 for _ in range(40))

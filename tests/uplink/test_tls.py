@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import asyncio
 import ipaddress
+import ssl
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -128,7 +130,7 @@ async def test_a_certificate_not_valid_yet_points_at_the_clock(
         secure = settings(broker.port, tls=True, ca_file=str(authority.path))
         async with up(secure) as running:
             fact = await running.failed()
-            assert fact.cause is Cause.TLS
+            assert fact.cause is Cause.CLOCK
             assert "clock" in fact.detail
 
 
@@ -150,3 +152,64 @@ async def test_a_missing_or_broken_ca_file_is_named(broker: Mosquitto, tmp_path:
     broken.write_text("nothing")
     async with up(replace(secure, ca_file=str(broken))) as running:
         assert "broken.pem" in (await running.failed()).detail
+
+
+@pytest.mark.parametrize("lowest", ["1.2", "1.3"])
+async def test_a_client_certificate_opens_the_door_and_its_lack_is_told(
+    tmp_path: Path, authority: Authority, lowest: str
+) -> None:
+    certificate, key = authority.issue("127.0.0.1")
+    config = (
+        f"certfile {certificate}\nkeyfile {key}\ncafile {authority.path}\n"
+        f"require_certificate true\ntls_version tlsv{lowest}"
+    )
+    with Mosquitto(tmp_path, config=config) as broker:
+        without = settings(broker.port, tls=True, ca_file=str(authority.path), tls_lowest=lowest)
+        async with up(without) as running:
+            fact = await running.failed()
+            assert fact.cause is Cause.TLS
+            assert "certificate" in fact.detail
+        shown = replace(without, client_cert_file=str(certificate), client_key_file=str(key))
+        async with up(shown) as running:
+            await running.linked()
+
+
+async def test_a_broker_below_the_lowest_version_is_refused(authority: Authority) -> None:
+    certificate, key = authority.issue("127.0.0.1")
+    old = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    old.maximum_version = ssl.TLSVersion.TLSv1_2
+    old.load_cert_chain(certificate, key)
+
+    async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    server = await asyncio.start_server(hang_up, "127.0.0.1", 0, ssl=old)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        strict = settings(port, tls=True, ca_file=str(authority.path), tls_lowest="1.3")
+        async with up(strict) as running:
+            assert (await running.failed()).cause is Cause.TLS
+        async with up(replace(strict, tls_lowest="1.2")) as running:
+            assert "closed without an answer" in (await running.failed()).detail
+
+
+async def test_a_key_that_is_missing_or_locked_is_named(
+    broker: Mosquitto, authority: Authority, tmp_path: Path
+) -> None:
+    certificate, _ = authority.issue("127.0.0.1")
+    locked = tmp_path / "locked.key"
+    locked.write_bytes(
+        ec.generate_private_key(ec.SECP256R1()).private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.BestAvailableEncryption(b"secret"),
+        )
+    )
+    secure = settings(
+        broker.port, tls=True, ca_file=str(authority.path), client_cert_file=str(certificate)
+    )
+    for key in (tmp_path / "none.key", locked):
+        async with up(replace(secure, client_key_file=str(key))) as running:
+            fact = await running.failed()
+            assert fact.cause is Cause.TLS
+            assert str(certificate) in fact.detail

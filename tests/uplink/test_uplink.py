@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sensed.secret import Secret
-from sensed.uplink import Cause, MeterIdentity, Timing
+from sensed.uplink import Cause, MeterIdentity, SafetySettings, Timing
 from tests.mosquitto import Mosquitto, free_port
 from tests.uplink.tools import (
     POWER_ONLY,
@@ -254,7 +254,7 @@ async def test_a_stalled_broker_gets_only_the_newest_afterwards(mosquitto: Mosqu
         for _ in range(2000):
             running.send(WITH_CURRENTS)
         slots = running.uplink._outbox._slots
-        assert len(slots) == 3
+        assert len(slots) == 4
         wire.carry_on()
         await until(lambda: any(item.json["seq"] == 2000 for item in listener.on("phases")))
         assert [item.json["seq"] for item in listener.on("phases")] == [1, 2000]
@@ -339,3 +339,53 @@ async def test_the_payload_is_json_for_any_text_of_a_meter(mosquitto: Mosquitto)
         running.uplink.set_meter(MeterIdentity(meter_id='\0"\ud800\u2028'))
         (heard,) = await listener.wait_for("meter")
         assert json.loads(heard.payload)["meter_id"] == '\0"\ud800\u2028'
+
+
+async def test_currents_that_grow_old_turn_the_signal_to_fail_safe(
+    mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sensed.uplink.headroom.LONGEST_AGE_S", 0.3)
+    safety = SafetySettings(main_fuse_a=25, net="IT")
+    async with (
+        listening(mosquitto.port) as listener,
+        up(settings(mosquitto.port), safety=safety) as running,
+    ):
+        await running.linked()
+        running.send(WITH_CURRENTS)
+        start_s = time.monotonic()
+        *_, last = await listener.wait_for("headroom", 3)
+        assert 0.25 <= time.monotonic() - start_s < 1
+        modes = [(heard.json["mode"], heard.json["reason"]) for heard in listener.on("headroom")]
+        assert modes == [("failsafe", "starting"), ("live", ""), ("failsafe", "no_meter_data")]
+    async with listening(mosquitto.port) as late:
+        (kept,) = await late.wait_for("headroom")
+        assert (kept.json["reason"], kept.retain, last.retain) == ("stopping", True, False)
+
+
+async def test_a_new_connection_is_fail_safe_first_and_live_at_once(mosquitto: Mosquitto) -> None:
+    safety = SafetySettings(main_fuse_a=25, net="IT")
+    async with (
+        listening(mosquitto.port) as listener,
+        Wire(mosquitto.port) as wire,
+        up(settings(wire.port), safety=safety) as running,
+    ):
+        await running.linked()
+        running.send(WITH_CURRENTS)
+        await listener.wait_for("headroom", 2)
+        wire.cut()
+        await listener.wait_for("headroom", 5)
+        said = [heard.json["reason"] or "live" for heard in listener.on("headroom")]
+        assert said == ["starting", "live", "offline", "starting", "live"]
+
+
+async def test_a_step_that_should_be_over_counts_as_stuck(mosquitto: Mosquitto) -> None:
+    async with Wire(mosquitto.port) as wire, up(settings(wire.port)) as running:
+        await running.linked()
+        now_s = asyncio.get_running_loop().time()
+        assert not running.uplink.stuck(now_s + 1000)  # nothing is due while nothing is sent
+        wire.stall()
+        running.send(WITH_CURRENTS)
+        assert not running.uplink.stuck(now_s + 5)
+        assert running.uplink.stuck(now_s + 6)
+        await running.failed()
+        assert not running.uplink.stuck(asyncio.get_running_loop().time())

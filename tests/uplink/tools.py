@@ -26,6 +26,10 @@ QUICK = Timing(
     stop_deadline_s=1.0,
     retry=Span(0.02, 0.1),
     retry_denied=Span(30.0, 60.0),
+    retry_clock=Span(0.02, 0.1),
+    introduce_after_s=0.3,
+    copy_wait_s=0.1,
+    birth_wait=Span(0.01, 0.05),
 )
 POWER_ONLY = Reading(power_import_w=1234)
 WITH_CURRENTS = Reading(
@@ -98,6 +102,7 @@ class Wire:
         self._tasks: set[asyncio.Task[None]] = set()
         self._writers: set[asyncio.StreamWriter] = set()
         self.connections = 0
+        self._refusing = False
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
@@ -119,6 +124,14 @@ class Wire:
     def carry_on(self) -> None:
         self._carrying.set()
 
+    def refuse(self) -> None:
+        """Cut every connection and take no new one."""
+        self._refusing = True
+        self.cut()
+
+    def accept(self) -> None:
+        self._refusing = False
+
     def cut(self) -> None:
         for writer in self._writers:
             writer.transport.abort()
@@ -126,6 +139,10 @@ class Wire:
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        self._writers.add(writer)
+        if self._refusing:
+            writer.transport.abort()
+            return
         try:
             far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target)
         except OSError:
@@ -145,9 +162,11 @@ class Wire:
 
 
 @contextlib.asynccontextmanager
-async def up(settings: BrokerSettings, timing: Timing = QUICK) -> AsyncIterator[Running]:
+async def up(
+    settings: BrokerSettings, timing: Timing = QUICK, **more: Any
+) -> AsyncIterator[Running]:
     facts: list[LinkFact] = []
-    uplink = Uplink(settings, on_link=facts.append, timing=timing)
+    uplink = Uplink(settings, on_link=facts.append, timing=timing, **more)
     task = asyncio.create_task(uplink.run())
     running = Running(uplink, task, facts)
     try:

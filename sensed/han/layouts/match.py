@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sensed.han.axdr import Tag
-from sensed.han.clock import SIZE as CLOCK_SIZE
 from sensed.han.layouts import entries, tables
-from sensed.han.layouts.terms import METER_ID, TEXT_TAGS, Binding, Kind, Match, Term
+from sensed.han.layouts.bind import bind
+from sensed.han.layouts.configured import match_configured
+from sensed.han.layouts.terms import METER_ID, NUMBERS, TEXT_TAGS, Binding, Kind, Match, Term
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,15 +17,16 @@ if TYPE_CHECKING:
     from sensed.han.layouts.entries import Entry
     from sensed.han.layouts.tables import CodedList, PositionalList
 
-_NUMBERS = frozenset({Kind.NUMBER, Kind.FILLED})
 _OTHER = "other"
-_LARGEST_SCALER = 9
 
 
-def match(notification: Notification, title: bytes = b"") -> Match | None:
+def match(
+    notification: Notification, title: bytes = b"", configured: Sequence[str] = ()
+) -> Match | None:
     """Return the layout that the notification's body fits, or None where there is none.
 
     ``title`` is the system title of an encrypted telegram, which names the maker.
+    ``configured`` is the user's layout for lists of bare values that no known one fits.
     """
     row = entries.positional(notification.body)
     if row is not None:
@@ -38,7 +40,7 @@ def match(notification: Notification, title: bytes = b"") -> Match | None:
         found = _match_coded(family, coded, title) if coded else None
         if found:
             return found
-    return None
+    return match_configured(configured, row, title) if row else None
 
 
 def _match_positional(layout: PositionalList, row: Sequence[Entry], date_form: str) -> Match | None:
@@ -48,7 +50,7 @@ def _match_positional(layout: PositionalList, row: Sequence[Entry], date_form: s
         return None
     bindings = []
     for term, entry in zip(layout.terms, row, strict=True):
-        binding = _bind(term, entry)
+        binding = bind(term, entry)
         if binding is None:
             return None
         bindings.append(binding)
@@ -61,7 +63,7 @@ def _match_coded(family: CodedList, row: Sequence[Entry], title: bytes) -> Match
     if not _identified(family, row, variant, title):
         return None
     bindings = _bind_row(family, row)
-    if not bindings or not any(binding.kind in _NUMBERS for binding in bindings):
+    if not bindings or not any(binding.kind in NUMBERS for binding in bindings):
         return None
     maker = family.maker or _maker(bindings, title)
     return Match(variant or family.name, maker, _with_quirks(family, bindings))
@@ -93,11 +95,11 @@ def _bind_row(family: CodedList, row: Sequence[Entry]) -> list[Binding] | None:
             continue
         if entry.value.tag == Tag.NULL:
             continue
-        binding = _bind(term, entry)
+        binding = bind(term, entry)
         if binding is None:
             return None
         if term.key in seen:
-            if binding.kind in _NUMBERS:
+            if binding.kind in NUMBERS:
                 return None
             binding = Binding("", Kind.SKIP, entry.value)
         seen.add(term.key)
@@ -114,22 +116,6 @@ def _term(family: CodedList, row: Sequence[Entry], place: int) -> Term | None:
     if len(row) - place <= len(family.trailing) and row[place].value.tag in TEXT_TAGS:
         return family.trailing[place - len(row)]
     return None
-
-
-def _bind(term: Term, entry: Entry) -> Binding | None:
-    """Tie a value to a term; None where type, unit or size contradict it."""
-    node = entry.value
-    if node.tag not in term.tags:
-        return None
-    if term.kind is Kind.CLOCK and node.end - node.start != CLOCK_SIZE:
-        return None
-    if term.kind not in _NUMBERS:
-        return Binding(term.key, term.kind, node)
-    if term.exponent is not None:
-        return Binding(term.key, term.kind, node, term.exponent)
-    if entry.scaler is None or abs(entry.scaler) > _LARGEST_SCALER or entry.unit != term.unit:
-        return None
-    return Binding(term.key, term.kind, node, entry.scaler)
 
 
 def _with_quirks(

@@ -287,23 +287,39 @@ _PUSH_NAMES = {
 }
 _ANY_INTEGER = dict.fromkeys(Unit, INTEGER_TAGS)
 _PUSH_CODES = tuple(code for code in QUANTITIES if QUANTITIES[code][1] != Unit.NONE)
-_WHOLE_UNITS = dict.fromkeys(Unit, 0)
+_FIXED_SCALING = {
+    "Landis+Gyr": {**dict.fromkeys(Unit, 0), Unit.A: -2},
+    "Iskraemeco": {**dict.fromkeys(Unit, 0), Unit.A: -2, Unit.V: -1},
+}
 
 
-def _push_list(name: str, maker: str, codes: set[str], volt: int, ampere: int) -> CodedList:
-    exponents = {**_WHOLE_UNITS, Unit.V: volt, Unit.A: ampere}
+def _push_list(name: str, maker: str) -> CodedList:
     return CodedList(
         name,
         maker,
         entries.pushed,
-        {**_PUSH_NAMES, **measured(_PUSH_CODES, _ANY_INTEGER, exponents)},
-        maker_codes=frozenset(codes),
+        {**_PUSH_NAMES, **measured(_PUSH_CODES, _ANY_INTEGER, _FIXED_SCALING[maker])},
+        maker_codes=frozenset(code for code, name in MAKERS.items() if name == maker),
         strict=False,
     )
 
 
-LANDIS_GYR = _push_list("landis-gyr-push", "Landis+Gyr", {"LGZ", "LGF"}, volt=0, ampere=-2)
-ISKRAEMECO = _push_list("iskraemeco-push", "Iskraemeco", {"ISK"}, volt=-1, ampere=-2)
+LANDIS_GYR = _push_list("landis-gyr-push", "Landis+Gyr")
+ISKRAEMECO = _push_list("iskraemeco-push", "Iskraemeco")
+
+# -- lists of bare values, their order configured; scaling fixed per maker -------------
+
+_TEXTS = (METER_ID, METER_TYPE, LIST_VERSION, METER_CLOCK)
+TEXT_KEYS = frozenset(term.key for term in _TEXTS)
+"""Keys of what is not measured."""
+SCALED: Mapping[str, Mapping[str, Term]] = {
+    maker: {
+        term.key: term
+        for term in (*_TEXTS, *measured(_PUSH_CODES, _ANY_INTEGER, exponents).values())
+    }
+    for maker, exponents in _FIXED_SCALING.items()
+}
+"""Makers whose bare values are always scaled alike, with the term of every key."""
 
 CODED = (AIDON, KAMSTRUP, KAIFA_CODED, LANDIS_GYR, ISKRAEMECO, DESCRIBED, DESCRIBED_FLAT)
 """Every family with codes, the most particular first."""

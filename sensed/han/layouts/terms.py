@@ -40,6 +40,10 @@ class Kind(Enum):
     SKIP = "known, not reported"
 
 
+NUMBERS = frozenset({Kind.NUMBER, Kind.FILLED})
+"""Kinds that are measured."""
+
+
 class Term(NamedTuple):
     """One quantity of a list; ``exponent`` None means that the frame states the scaler."""
 

@@ -1,0 +1,177 @@
+"""The control socket: how commands on the device reach the running daemon.
+
+One JSON object per line, one line each way, then the daemon hangs up:
+``{"command": "setup-open"}`` gives ``{"ok": true, ...}`` or ``{"ok": false, "error": "..."}``.
+Who may connect is decided by the socket's mode: the daemon's user and group, and root.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import socket
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+
+from sensed.errors import PortError, SensedError, WireError
+from sensed.supervisor import Backoff
+
+_log = structlog.get_logger(__name__)
+
+LONGEST_LINE: Final = 4096
+LONGEST_ANSWER: Final = 65536
+_MODE: Final = 0o660
+_MOST_CALLERS: Final = 8
+_PATIENCE_S: Final = 5.0
+"""For a caller to say what it wants; commands may take longer."""
+_COMMAND_S: Final = 60.0
+
+Handler = Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
+"""Answers a command; a SensedError that it raises is told to the caller as one sentence."""
+
+
+def default_path() -> Path:
+    """Return where the daemon listens: its runtime directory."""
+    return Path(os.environ.get("RUNTIME_DIRECTORY", "/run/sensed")) / "control"
+
+
+# -- protocol, sans-IO -------------------------------------------------------------------
+
+
+def encode(message: Mapping[str, Any]) -> bytes:
+    """Return a message as its line."""
+    return json.dumps(message, separators=(",", ":")).encode() + b"\n"
+
+
+def decode(line: bytes) -> dict[str, Any]:
+    """Return a line's message. Raises WireError for anything but one JSON object."""
+    try:
+        message = json.loads(line)
+    except (ValueError, RecursionError):
+        raise WireError("not a line of JSON") from None
+    if not isinstance(message, dict):
+        raise WireError("not a JSON object")
+    return message
+
+
+def command_of(message: Mapping[str, Any]) -> str:
+    """Return the command of a request. Raises WireError when there is none."""
+    command = message.get("command")
+    if not isinstance(command, str):
+        raise WireError("no command is named")
+    return command
+
+
+# -- the daemon's end ----------------------------------------------------------------------
+
+
+class ControlServer:
+    """Listens and answers; a socket that cannot be had is told, and tried again."""
+
+    def __init__(self, path: Path, handlers: Mapping[str, Handler]) -> None:
+        """Answer the commands in ``handlers`` at ``path``."""
+        self._path = path
+        self._handlers = handlers
+        self._callers = 0
+
+    async def run(self) -> None:
+        """Listen until cancelled."""
+        backoff = Backoff(1.0, 60.0)
+        failures = 0
+        while True:
+            try:
+                server = await self._listen()
+            except OSError as error:
+                if failures == 0:
+                    _log.warning("control_unavailable", path=str(self._path), detail=str(error))
+                await asyncio.sleep(backoff.delay_s(failures))
+                failures += 1
+                continue
+            try:
+                await server.serve_forever()
+            finally:
+                self._path.unlink(missing_ok=True)
+
+    async def _listen(self) -> asyncio.Server:
+        """Listen in place of whatever a dead daemon left."""
+        self._path.unlink(missing_ok=True)
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            listener.bind(str(self._path))
+            # Nobody can connect before listen(), so there is no moment with another mode.
+            self._path.chmod(_MODE)
+            return await asyncio.start_unix_server(self._serve, sock=listener, limit=LONGEST_LINE)
+        except BaseException:
+            listener.close()
+            raise
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._callers += 1
+        try:
+            if self._callers <= _MOST_CALLERS:
+                writer.write(encode(await self._answer(reader)))
+                async with asyncio.timeout(_PATIENCE_S):
+                    await writer.drain()
+        except (OSError, TimeoutError):
+            return  # The caller has gone, or does not listen.
+        finally:
+            self._callers -= 1
+            writer.close()
+
+    async def _answer(self, reader: asyncio.StreamReader) -> Mapping[str, Any]:
+        try:
+            async with asyncio.timeout(_PATIENCE_S):
+                line = await reader.readuntil()
+        except (asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            return _refusal("one line of JSON is expected")
+        try:
+            request = decode(line)
+            handler = self._handlers.get(command_of(request))
+            if handler is None:
+                return _refusal("this command is not known")
+            async with asyncio.timeout(_COMMAND_S):
+                return {"ok": True, **await handler(request)}
+        except SensedError as error:
+            return _refusal(str(error))
+
+
+def _refusal(text: str) -> Mapping[str, Any]:
+    return {"ok": False, "error": text}
+
+
+# -- the caller's end ----------------------------------------------------------------------
+
+
+def request(path: Path, command: str, **arguments: Any) -> dict[str, Any]:
+    """Ask the daemon and return its answer. Raises PortError, or SensedError if it refuses."""
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+            sock.settimeout(_COMMAND_S + _PATIENCE_S)
+            sock.connect(str(path))
+            sock.sendall(encode({"command": command, **arguments}))
+            answer = decode(_line(sock))
+    except PermissionError:
+        raise PortError(f"{path}: not allowed; use sudo or join the group sensed.") from None
+    except (FileNotFoundError, ConnectionRefusedError):
+        raise PortError("The daemon is not running: systemctl start sensed.") from None
+    except (OSError, WireError) as error:
+        raise PortError(f"The daemon does not answer: {error}.") from None
+    if not answer.pop("ok", False):
+        raise SensedError(str(answer.get("error", "the daemon refused")))
+    return answer
+
+
+def _line(sock: socket.socket) -> bytes:
+    octets = b""
+    with contextlib.suppress(ConnectionResetError):
+        while not octets.endswith(b"\n") and len(octets) < LONGEST_ANSWER:
+            piece = sock.recv(4096)
+            if not piece:
+                break
+            octets += piece
+    return octets

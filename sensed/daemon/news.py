@@ -1,0 +1,103 @@
+"""What the parts tell, written down as facts and as lines of the journal."""
+
+from __future__ import annotations
+
+import structlog
+
+from sensed.daemon.facts import FactBoard
+from sensed.errors import LightError
+from sensed.provisioning import NetworkFacts, SetupFacts
+from sensed.uplink import LinkFact
+
+_log = structlog.get_logger(__name__)
+
+
+class News:
+    """Translates news of the parts into facts on ``board``.
+
+    NetworkManager, where there is one, is asked for the addresses and for whether there is
+    any network to be on; without it the kernel's own addresses serve. A broker that
+    acknowledges proves both, whoever manages the link.
+    """
+
+    def __init__(self, board: FactBoard) -> None:
+        self._board = board
+        self._uplink_set = False
+        self._kernel: tuple[str, ...] | None = None
+        self._network = NetworkFacts()
+        self._told: tuple[str, ...] | None = None
+        self._linked = False
+
+    def uplink_set(self, *, is_set: bool) -> None:
+        """Note whether a broker is configured; nothing is known of its link yet."""
+        self._uplink_set = is_set
+        self._linked = False
+        self._board.set("cloud", holds=None)
+        self._tell_configured()
+
+    def kernel_addresses(self, addresses: tuple[str, ...]) -> None:
+        """Note the usable addresses that the kernel has."""
+        self._kernel = addresses
+        self._tell_address()
+
+    def network(self, facts: NetworkFacts) -> None:
+        """Note what NetworkManager says."""
+        self._network = facts
+        self._board.set(
+            "network_manager",
+            holds=facts.available,
+            cause="" if facts.available else "absent",
+            detail="" if facts.available else "NetworkManager does not answer.",
+        )
+        self._tell_configured()
+        self._tell_address()
+
+    def link(self, fact: LinkFact) -> None:
+        """Note how the connection to the broker is."""
+        if fact.holds:
+            _log.info("broker_connected")
+        elif fact.cause is not None:
+            _log.warning("broker_lost", cause=fact.cause.value, detail=fact.detail)
+        cause = fact.cause.value if fact.cause else ""
+        self._linked = bool(fact.holds)
+        self._board.set("cloud", holds=fact.holds, cause=cause, detail=fact.detail)
+        self._tell_configured()
+        self._tell_address()
+
+    def setup(self, facts: SetupFacts) -> None:
+        """Note whether Bluetooth can be used for set-up."""
+        self._board.set(
+            "bluetooth", holds=not facts.trouble, cause=facts.trouble, detail=facts.detail
+        )
+
+    def light_works(self, error: LightError | None) -> None:
+        """Note whether the light can be had."""
+        if error is None:
+            self._board.set("light", holds=None)
+            return
+        _log.warning("light_unavailable", detail=str(error))
+        self._board.set("light", holds=False, cause="light_unavailable", detail=str(error))
+
+    def _tell_configured(self) -> None:
+        if not self._uplink_set:
+            cause, detail = "no_broker", "No broker is configured: set mqtt.host."
+        elif self._network.needs_wifi and not self._linked:
+            cause, detail = "no_network", "No Wi-Fi network is saved and no cable is connected."
+        else:
+            cause, detail = "", ""
+        self._board.set("configured", holds=not cause, cause=cause, detail=detail)
+
+    def _tell_address(self) -> None:
+        addresses = self._network.addresses if self._network.available else self._kernel
+        if addresses is None:
+            return
+        if addresses != self._told:
+            self._told = addresses
+            _log.info("addresses_changed", addresses=", ".join(addresses) or "none")
+        there = bool(addresses) or self._linked
+        self._board.set(
+            "address",
+            holds=there,
+            cause="" if there else "no_address",
+            detail="" if there else "No link has an address: check Wi-Fi, cable and DHCP.",
+        )

@@ -1,0 +1,194 @@
+"""What NetworkManager knows of the network, as facts that follow its signals."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sensed.provisioning._bus import Bus, Signal
+from sensed.provisioning.bus_objects import BusError
+from sensed.provisioning.network_manager import (
+    DEVICE,
+    NAME,
+    PATH,
+    PROFILE,
+    SETTINGS,
+    WIFI,
+    device_addresses,
+)
+from sensed.provisioning.networks import DeviceState
+from sensed.supervisor import Backoff
+
+_SETTLE_S: Final = 0.2
+"""Changes come in bursts: everything is read once after them."""
+
+# NM_DEVICE_TYPE
+_KINDS: Final = {1: "ethernet", WIFI: "wifi", 5: "bluetooth", 8: "modem"}
+_LOOPBACK: Final = 32
+
+_WATCHED_BELOW: Final = ("/Devices", "/Settings", "/IP4Config", "/IP6Config")
+"""Not /AccessPoint: their strengths change all the time."""
+
+ACTIONS: Final = tuple(
+    f"{NAME}.{action}"
+    for action in (
+        "enable-disable-wifi",
+        "network-control",
+        "settings.modify.system",
+        "wifi.scan",
+    )
+)
+"""What polkit must grant for a join."""
+
+HOSTNAME_ACTION: Final = f"{NAME}.settings.modify.hostname"
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveLink:
+    """A link that is up; ``kind`` is ethernet, wifi, bluetooth, modem or other."""
+
+    interface: str
+    kind: str
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkFacts:
+    """What NetworkManager says. Without it (``available`` is false) nothing else is known.
+
+    ``wifi_blocked`` is a stable code for why Wi-Fi cannot be used: no-wifi, rfkill-hard,
+    rfkill-soft, unavailable, unmanaged. ``missing_permissions`` are polkit actions.
+    """
+
+    available: bool = False
+    wifi_profiles: int = 0
+    active_links: tuple[ActiveLink, ...] = ()
+    addresses: tuple[str, ...] = ()
+    wifi_blocked: str | None = None
+    missing_permissions: tuple[str, ...] = ()
+    may_rename_host: bool = False
+
+    @property
+    def needs_wifi(self) -> bool:
+        """Whether there is neither a saved Wi-Fi profile nor a link that is up."""
+        return self.available and not self.wifi_profiles and not self.active_links
+
+
+class NetworkWatch:
+    """Calls ``on_facts`` at start and at every change; nothing is polled."""
+
+    def __init__(self, bus: Bus, on_facts: Callable[[NetworkFacts], None]) -> None:
+        """Use ``bus`` for as long as it lives."""
+        self._bus = bus
+        self._on_facts = on_facts
+        self._changed = asyncio.Event()
+        self._wifi_profiles: dict[str, bool] = {}
+        self._stale: set[str] = set()
+
+    async def run(self) -> None:
+        """Watch until cancelled. Raises BusError when the bus is lost."""
+        await self._bus.track(NAME, self._owner_changed)
+        await self._bus.listen(NAME, PATH, self._hear)
+        for below in _WATCHED_BELOW:
+            await self._bus.listen(NAME, PATH + below, self._hear, below=True)
+        known: NetworkFacts | None = None
+        backoff = Backoff(1.0, 30.0)
+        failures = 0
+        while True:
+            self._changed.clear()
+            try:
+                facts = await self._read() if self._bus.owner(NAME) else NetworkFacts()
+            except BusError:
+                # Something went away between two questions, or NetworkManager is very slow.
+                facts = known or NetworkFacts()
+                wait_s: float | None = backoff.delay_s(failures)
+                failures += 1
+            else:
+                wait_s = None
+                failures = 0
+            if facts != known:
+                known = facts
+                self._on_facts(facts)
+            await self._change(wait_s)
+
+    async def _change(self, wait_s: float | None) -> None:
+        try:
+            async with asyncio.timeout(wait_s):
+                await self._changed.wait()
+        except TimeoutError:
+            return
+        await asyncio.sleep(_SETTLE_S)
+
+    def _owner_changed(self, _owned: bool) -> None:  # noqa: FBT001 - the bus calls it by position
+        self._wifi_profiles.clear()
+        self._changed.set()
+
+    def _hear(self, signal: Signal) -> None:
+        if signal.path.startswith(f"{PATH}/Settings/"):
+            self._stale.add(signal.path)
+        self._changed.set()
+
+    # -- reading ---------------------------------------------------------------------
+
+    async def _read(self) -> NetworkFacts:
+        manager = await self._bus.properties(NAME, PATH, NAME)
+        devices = [
+            (path, await self._bus.properties(NAME, path, DEVICE))
+            for path in manager.get("Devices", [])
+        ]
+        links = []
+        for path, device in devices:
+            number = int(device.get("DeviceType", 0))
+            if number != _LOOPBACK and device.get("State") == DeviceState.ACTIVATED:
+                addresses = await device_addresses(self._bus, path)
+                kind = _KINDS.get(number, "other")
+                links.append(ActiveLink(str(device.get("Interface", "")), kind, addresses))
+        granted = await self._permissions()
+        return NetworkFacts(
+            available=True,
+            wifi_profiles=await self._count_wifi_profiles(),
+            active_links=tuple(sorted(links, key=lambda link: link.interface)),
+            addresses=tuple(sorted({text for link in links for text in link.addresses})),
+            wifi_blocked=_wifi_blocked(manager, [device for _, device in devices]),
+            missing_permissions=tuple(a for a in ACTIONS if granted.get(a) != "yes"),
+            may_rename_host=granted.get(HOSTNAME_ACTION) == "yes",
+        )
+
+    async def _permissions(self) -> dict[str, str]:
+        (granted,) = await self._bus.call(NAME, PATH, f"{NAME}.GetPermissions")
+        return dict(granted)
+
+    async def _count_wifi_profiles(self) -> int:
+        (paths,) = await self._bus.call(NAME, f"{PATH}/Settings", f"{SETTINGS}.ListConnections")
+        keep = set(paths) - self._stale
+        self._stale.clear()
+        self._wifi_profiles = {
+            path: known for path, known in self._wifi_profiles.items() if path in keep
+        }
+        for path in paths:
+            if path not in self._wifi_profiles:
+                self._wifi_profiles[path] = await self._is_saved_wifi(path)
+        return sum(self._wifi_profiles.values())
+
+    async def _is_saved_wifi(self, path: str) -> bool:
+        """Judge a profile; one that is on trial, or makes a hotspot, does not count."""
+        if (await self._bus.properties(NAME, path, PROFILE)).get("Unsaved", False):
+            return False
+        (settings,) = await self._bus.call(NAME, path, f"{PROFILE}.GetSettings")
+        wifi = settings.get("802-11-wireless")
+        return wifi is not None and wifi.get("mode", "infrastructure") == "infrastructure"
+
+
+def _wifi_blocked(manager: Mapping[str, Any], devices: list[dict[str, Any]]) -> str | None:
+    states = [int(device.get("State", 0)) for device in devices if device.get("DeviceType") == WIFI]
+    if not states:
+        return "no-wifi"
+    if max(states) >= DeviceState.DISCONNECTED:
+        return None
+    if not manager.get("WirelessHardwareEnabled", True):
+        return "rfkill-hard"
+    if not manager.get("WirelessEnabled", True):
+        return "rfkill-soft"
+    return "unavailable" if max(states) == DeviceState.UNAVAILABLE else "unmanaged"

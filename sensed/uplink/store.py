@@ -1,0 +1,132 @@
+"""The history's file: rows in order, written in batches while the broker is away.
+
+SQLite in WAL mode with ``synchronous=NORMAL``: a power cut or a kill costs at most the
+last batches and never tears the file (sqlite.org/wal.html, section 2). A damaged file
+is replaced by an empty one. Everything here blocks and belongs in a thread.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from sensed.errors import UplinkError
+from sensed.uplink.backlog import Entry
+
+_DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_PRIMARY_CODE: Final = 0xFF
+_BUSY_S: Final = 2.0
+_CREATE: Final = """
+    CREATE TABLE IF NOT EXISTS history (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        payload BLOB NOT NULL
+    )
+"""
+
+
+class StoreError(UplinkError):
+    """The history's file cannot be written or read now: full, read-only, not permitted."""
+
+
+class StoreDamagedError(StoreError):
+    """The history's file was damaged; it has been replaced by an empty one."""
+
+
+class Store:
+    """The file at ``path``; there is none while there is nothing to keep."""
+
+    def __init__(self, path: Path, *, most_rows: int) -> None:
+        self._path = path
+        self._most = most_rows
+        self._database: sqlite3.Connection | None = None
+
+    def count(self) -> int:
+        """Return how many rows there are; touches nothing when there is no file."""
+        if not self._path.exists():
+            return 0
+        with self._guarded() as database:
+            return _count(database)
+
+    def append(self, batch: Sequence[bytes]) -> int:
+        """Add rows in one transaction; return how many of the oldest had to go."""
+        with self._guarded() as database:
+            database.executemany(
+                "INSERT INTO history (payload) VALUES (?)", ((payload,) for payload in batch)
+            )
+            excess = max(0, _count(database) - self._most)
+            if excess:
+                database.execute(
+                    "DELETE FROM history WHERE id < (SELECT min(id) FROM history) + ?", (excess,)
+                )
+            return excess
+
+    def read(self, after_row: int, limit: int) -> list[Entry]:
+        """Return up to ``limit`` rows after ``after_row``, oldest first."""
+        with self._guarded() as database:
+            found: Iterable[tuple[int, bytes]] = database.execute(
+                "SELECT id, payload FROM history WHERE id > ? ORDER BY id LIMIT ?",
+                (after_row, limit),
+            )
+            return [Entry(row, payload) for row, payload in found]
+
+    def delete(self, up_to_row: int) -> bool:
+        """Forget rows that have arrived; true when the last one took the file with it.
+
+        The rows of the next file are counted from 1 again.
+        """
+        with self._guarded() as database:
+            database.execute("DELETE FROM history WHERE id <= ?", (up_to_row,))
+            empty = _count(database) == 0
+        if empty:
+            self._remove()
+        return empty
+
+    def close(self) -> None:
+        """Let go of the file."""
+        database, self._database = self._database, None
+        if database is not None:
+            with contextlib.suppress(sqlite3.Error):
+                database.close()
+
+    @contextlib.contextmanager
+    def _guarded(self) -> Iterator[sqlite3.Connection]:
+        try:
+            database = self._open()
+            with database:
+                yield database
+        except sqlite3.Error as error:
+            self.close()
+            if (getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE) in _DAMAGED:
+                self._remove()
+                raise StoreDamagedError(
+                    f"{self._path} was damaged; the readings in it are lost, a new one is begun."
+                ) from error
+            raise StoreError(f"{self._path}: {error}; readings wait in memory.") from error
+        except OSError as error:
+            raise StoreError(f"{self._path}: {error.strerror}; readings wait in memory.") from error
+
+    def _open(self) -> sqlite3.Connection:
+        if self._database is None:
+            database = sqlite3.connect(self._path, timeout=_BUSY_S, check_same_thread=False)
+            self._database = database
+            database.execute("PRAGMA journal_mode = WAL")
+            database.execute("PRAGMA synchronous = NORMAL")
+            with database:
+                database.execute(_CREATE)
+        return self._database
+
+    def _remove(self) -> None:
+        self.close()
+        for suffix in ("", "-wal", "-shm", "-journal"):
+            self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+
+
+def _count(database: sqlite3.Connection) -> int:
+    """Rows are added at one end and deleted at the other, so there are no gaps."""
+    row: tuple[int] = database.execute(
+        "SELECT coalesce(max(id) - min(id) + 1, 0) FROM history"
+    ).fetchone()
+    return row[0]

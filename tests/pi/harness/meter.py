@@ -1,0 +1,130 @@
+"""The meter's end of the serial adapter: the simulator's telegrams at the speed of the line."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import socket
+import struct
+import termios
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+
+from harness.background import Background
+from harness.qmp import Qmp, QmpError
+from sensed.simulator import METERS, MeterSimulator
+from sensed.simulator.play import play
+
+_RELEASE_DEADLINE_S = 10.0
+MODEL = "aidon-3ph-tn"
+_DEVICE = {"driver": "usb-serial", "id": "meter", "chardev": "meter", "always-plugged": True}
+
+# QEMU 7.2 aborts when a device goes while its host controller has a transfer of it to repeat
+# (hw/usb/hcd-dwc2.c); once the kernel has dropped the device there is none.
+_LET_GO = (
+    "cd /sys/bus/usb/devices; grep -lx 'QEMU USB SERIAL' */product"
+    ' | while read -r product; do echo 1 >"${product%product}remove"; done'
+)
+
+
+class _Wire:
+    """A sink for the player: what the adapter does not take at once is lost, as on a wire."""
+
+    def __init__(self) -> None:
+        self.socket: socket.socket | None = None
+
+    async def write(self, data: bytes) -> None:
+        if self.socket is None or _unread(self.socket):
+            return
+        with contextlib.suppress(BlockingIOError, BrokenPipeError, ConnectionResetError):
+            self.socket.send(data)
+
+    async def close(self) -> None:
+        """The bench owns the socket."""
+
+
+class Meter:
+    """A meter whose HAN port hangs on the Pi's USB adapter."""
+
+    def __init__(self, background: Background) -> None:
+        self._background = background
+        self._wire = _Wire()
+        self._playing: Future[int] | None = None
+        self._path: Path | None = None
+        self._qmp: Qmp | None = None
+        self._run: Callable[[str], str] | None = None
+
+    def wire_to(self, path: Path, qmp: Qmp, run: Callable[[str], str]) -> None:
+        """Plug the adapter into another power-on of the Pi, where it was plugged in before.
+
+        ``run`` runs a command on the Pi.
+        """
+        plugged = self._wire.socket is not None
+        self._hang_up()
+        self._path, self._qmp, self._run = path, qmp, run
+        if plugged:
+            self.plug_in()
+
+    def plug_in(self) -> None:
+        """Plug the adapter into the Pi, unless it is."""
+        assert self._path is not None
+        assert self._qmp is not None
+        if self._wire.socket is not None:
+            return
+        self._add_device(self._qmp)
+        self._wire.socket = socket.socket(socket.AF_UNIX)
+        self._wire.socket.connect(str(self._path))
+        self._wire.socket.setblocking(False)
+
+    def unplug(self) -> None:
+        """Pull the adapter out of the Pi, unless it is not in it."""
+        assert self._qmp is not None
+        assert self._run is not None
+        if self._wire.socket is None:
+            return
+        self._run(_LET_GO)
+        self._qmp.execute("device_del", id="meter")
+        self._hang_up()
+
+    def sends(self, model: str = MODEL, *, seed: int = 1) -> None:
+        """Let a meter of this model send, unless one does already."""
+        if self._playing is not None:
+            return
+        meter = METERS[model]
+        telegrams = MeterSimulator(meter, seed=seed).telegrams()
+        self._playing = self._background.start(
+            play(telegrams, self._wire, octets_per_s=meter.octets_per_s)
+        )
+
+    def is_silent(self) -> None:
+        """Let nothing come from the meter, the adapter staying where it is."""
+        if self._playing is not None:
+            self._playing.cancel()
+            self._playing = None
+
+    @staticmethod
+    def _add_device(qmp: Qmp) -> None:
+        deadline_s = time.monotonic() + _RELEASE_DEADLINE_S
+        while True:
+            try:
+                qmp.execute("device_add", **_DEVICE)
+            except QmpError as error:
+                # QEMU lets go of a device's socket a moment after the device is gone.
+                if "in use" not in str(error) or time.monotonic() > deadline_s:
+                    raise
+                time.sleep(0.1)
+            else:
+                return
+
+    def _hang_up(self) -> None:
+        if self._wire.socket is not None:
+            self._wire.socket.close()
+            self._wire.socket = None
+
+
+def _unread(connection: socket.socket) -> int:
+    """Return how many octets QEMU has not yet taken, because nothing in the Pi reads them."""
+    answer = fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, b"\0\0\0\0")
+    return int(struct.unpack("i", answer)[0])

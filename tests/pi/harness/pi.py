@@ -1,0 +1,157 @@
+"""The Raspberry Pi itself: power, shell, journal and the product on it."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.light import Light
+from harness.machine import Image, Machine
+from harness.shell import Outcome, Shell
+
+if TYPE_CHECKING:
+    from harness.house import AccessPoint
+
+_OFF_DEADLINE_S = 240.0
+
+
+class Pi:
+    """One Pi with its SD card, through any number of power-ons."""
+
+    def __init__(self, image: Image, folder: Path) -> None:
+        self._image = image
+        self._folder = folder
+        self._card = folder / "card.qcow2"
+        self._wires: list[Callable[[Machine], None]] = []
+        self._machine: Machine | None = None
+        self._shell: Shell | None = None
+        image.make_overlay(self._card)
+        self.light = Light(self._monitor)
+
+    @property
+    def machine(self) -> Machine:
+        """The power-on that is under way."""
+        assert self._machine is not None, "the Pi is off"
+        return self._machine
+
+    @property
+    def shell(self) -> Shell:
+        """The connection to the running Pi."""
+        assert self._shell is not None, "the Pi is off"
+        return self._shell
+
+    @property
+    def is_on(self) -> bool:
+        """True between power on and power off."""
+        return self._machine is not None
+
+    def at_power_on(self, wire: Callable[[Machine], None]) -> None:
+        """Have something wired to the Pi each time it gets power, before it starts."""
+        self._wires.append(wire)
+
+    def power_on(self) -> None:
+        """Give the Pi power and wait until it has started."""
+        assert self._machine is None, "the Pi is on"
+        self._machine = Machine(self._image, self._card, self._folder)
+        for wire in self._wires:
+            wire(self._machine)
+        self._machine.wait_until_ready()
+        self._shell = Shell(self._machine.ssh_port(), self._image.folder / "key", self._folder)
+
+    def cut_power(self) -> None:
+        """Take the power away in the middle of whatever the Pi does."""
+        if self._shell is not None:
+            self._shell.close()
+        if self._machine is not None:
+            self._machine.cut_power()
+        self._shell = self._machine = None
+
+    def reboot(self) -> None:
+        """Shut down in order and start again."""
+        self.run("systemctl --no-block reboot")
+        self.machine.wait_until_off(within_s=_OFF_DEADLINE_S)
+        self._machine = None
+        self.shell.close()
+        self._shell = None
+        self.power_on()
+
+    def run(self, command: str, *, stdin: bytes = b"", within_s: float = 300.0) -> str:
+        """Run a command as root and return what it printed."""
+        return self.shell.run(command, stdin=stdin, within_s=within_s)
+
+    def try_run(self, command: str, *, within_s: float = 300.0) -> Outcome:
+        """Run a command as root and return how it ended."""
+        return self.shell.try_run(command, within_s=within_s)
+
+    def write(self, path: str, content: str | bytes, *, mode: str = "644") -> None:
+        """Write a file on the Pi."""
+        data = content.encode() if isinstance(content, str) else content
+        self.run(f"install -D -m {mode} /dev/stdin {path}", stdin=data)
+
+    def wait_until(self, command: str, *, within_s: float, every_s: float = 1.0) -> str:
+        """Run a command again and again until its status is 0; return what it printed."""
+        deadline_s = time.monotonic() + within_s
+        while True:
+            outcome = self.try_run(command)
+            if outcome.status == 0:
+                return outcome.output
+            assert time.monotonic() < deadline_s, (
+                f"not so within {within_s:.0f} s: {command}\n{outcome.output}{outcome.errors}"
+            )
+            time.sleep(every_s)
+
+    def joins(self, access_point: AccessPoint, *, within_s: float = 180.0) -> None:
+        """Have NetworkManager join a Wi-Fi network, as a person would with nmcli."""
+        name, password = access_point.name, access_point.password
+        self.wait_until(
+            f"nmcli -t -f SSID device wifi list --rescan yes | grep -qx '{name}'", within_s=within_s
+        )
+        self.run(f"nmcli -w 120 device wifi connect '{name}' password '{password}' ifname wlan0")
+
+    def knows(self, access_point: AccessPoint) -> bool:
+        """Return whether a Wi-Fi profile for that network is saved."""
+        return access_point.name in self.run("nmcli -t -f NAME connection show").splitlines()
+
+    def forgets_networks(self) -> None:
+        """Delete every Wi-Fi profile."""
+        self.run(
+            "nmcli -t -f UUID,TYPE connection show | sed -n 's/:802-11-wireless$//p'"
+            " | xargs -r nmcli connection delete"
+        )
+
+    def journal(self, unit: str = "sensed", *, boots: str = "-b") -> str:
+        """Return what a unit wrote since the Pi started."""
+        return self.run(f"journalctl --no-pager -o short-monotonic {boots} -u {unit}")
+
+    def clock(self) -> datetime:
+        """Return the time of the Pi's clock."""
+        return datetime.fromtimestamp(int(self.run("date +%s")), UTC)
+
+    def set_clock(self, now: datetime) -> None:
+        """Set the Pi's clock, as a time server would."""
+        self.run(f"date -s @{int(now.timestamp())}")
+
+    def property_of(self, unit: str, name: str) -> str:
+        """Return a property of a systemd unit."""
+        return self.run(f"systemctl show --value -p {name} {unit}").strip()
+
+    def _monitor(self, line: str) -> str:
+        return self.machine.qmp.monitor(line)
+
+    def last_lines(self, count: int = 150) -> str:
+        """Return the end of the whole journal, for the report of a failure."""
+        outcome = self.try_run(f"journalctl --no-pager -o short-monotonic -b -n {count}")
+        return outcome.output or outcome.errors
+
+    def keep_evidence(self, folder: Path) -> None:
+        """Copy the journal of all power-ons, the console's and QEMU's words into a folder."""
+        folder.mkdir(parents=True, exist_ok=True)
+        if self._shell is not None:
+            journal = self.try_run("journalctl --no-pager -o short-iso-precise").output
+            (folder / "journal.log").write_text(journal)
+        for log in self._folder.glob("*.log"):
+            shutil.copy(log, folder)

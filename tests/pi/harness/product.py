@@ -1,0 +1,82 @@
+"""The product on the Pi: installed from its package and configured by its file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.pi import Pi
+
+if TYPE_CHECKING:
+    from harness.house import Broker
+
+UNIT = "sensed.service"
+CONFIGURATION = "/etc/sensed/sensed.toml"
+_START_DEADLINE_S = 240.0
+
+
+class Product:
+    """The sensed package on a Pi."""
+
+    def __init__(self, pi: Pi) -> None:
+        self._pi = pi
+
+    def install(self, package: Path) -> None:
+        """Install the package with apt; everything it needs is on the card already."""
+        self._pi.write("/tmp/sensed.deb", package.read_bytes())
+        self._pi.run(
+            "DEBIAN_FRONTEND=noninteractive apt-get -qq --yes"
+            " --no-install-recommends install /tmp/sensed.deb",
+            within_s=900,
+        )
+
+    def forget_everything(self) -> None:
+        """Make the Pi as it was right after the installation."""
+        self._pi.run(f"systemctl stop {UNIT}")
+        self._pi.run(f"rm -rf /var/lib/sensed/* && : >{CONFIGURATION}")
+        self._pi.forgets_networks()
+        self._pi.run(f"systemctl start {UNIT}", within_s=_START_DEADLINE_S)
+
+    def is_configured_for(self, broker: Broker) -> bool:
+        """Return whether the configuration file names this broker."""
+        return not self._pi.try_run(f"grep -q '{broker.host}' {CONFIGURATION}").status
+
+    def configure(self, broker: Broker) -> None:
+        """Name the broker in the configuration file and restart the service."""
+        self._pi.write(CONFIGURATION, f'[mqtt]\nhost = "{broker.host}"\nport = {broker.port}\n')
+        self.restart()
+
+    def unconfigure(self) -> None:
+        """Empty the configuration file and restart the service."""
+        self._pi.run(f": >{CONFIGURATION}")
+        self.restart()
+
+    def restart(self) -> None:
+        """Restart the service and wait until it says that it is ready."""
+        self._pi.run(f"systemctl restart {UNIT}", within_s=_START_DEADLINE_S)
+
+    @property
+    def pid(self) -> int:
+        """Return the daemon's process, 0 when there is none."""
+        return int(self._pi.property_of(UNIT, "MainPID"))
+
+    @property
+    def restarts(self) -> int:
+        """Return how often systemd had to start it again by itself."""
+        return int(self._pi.property_of(UNIT, "NRestarts"))
+
+    def signal(self, name: str) -> None:
+        """Send the daemon a signal."""
+        self._pi.run(f"kill -{name} {self.pid}")
+
+    def is_ready(self) -> bool:
+        """Return whether the service has said READY and not ended since."""
+        return self._pi.property_of(UNIT, "ActiveState") == "active"
+
+    def wait_until_restarted(self, *, since: int, within_s: float) -> None:
+        """Wait until systemd has started it again after ``since`` restarts, and it is ready."""
+        self._pi.wait_until(
+            f"[ $(systemctl show --value -p NRestarts {UNIT}) -gt {since} ]"
+            f" && systemctl is-active -q {UNIT}",
+            within_s=within_s,
+        )

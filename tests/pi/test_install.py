@@ -1,0 +1,55 @@
+"""From the package on a fresh Pi to the green light, in the order a person would go."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from harness.house import AccessPoint, Broker
+    from harness.light import Light
+    from harness.meter import Meter
+    from harness.pi import Pi
+    from harness.product import Product
+
+pytestmark = pytest.mark.pi
+
+
+def test_package_starts_its_service_which_says_that_it_is_not_configured(
+    pi: Pi, product: Product, light: Light
+) -> None:
+    assert product.is_ready()
+    assert product.restarts == 0
+    assert pi.run(f"ps -o user= -p {product.pid}").strip() == "sensed"
+    assert pi.run("systemctl --failed --no-legend") == ""
+    light.shows("not_configured", within_s=60)
+
+
+def test_from_fresh_to_green(
+    *,
+    product: Product,
+    pi: Pi,
+    light: Light,
+    meter: Meter,
+    access_point: AccessPoint,
+    broker: Broker,
+) -> None:
+    broker.off()
+    access_point.on()
+    product.forget_everything()
+    light.shows("not_configured", within_s=60)
+
+    pi.joins(access_point)
+    product.configure(broker)
+    light.shows("no_meter_data", within_s=90)
+
+    meter.plug_in()
+    light.shows("no_cloud", within_s=90)
+
+    broker.on()
+    light.shows("active", within_s=120)
+    power = json.loads(broker.hears("sensed/+/power"))
+    assert power["power_import_w"] is not None
+    assert json.loads(broker.keeps("sensed/+/state"))["state"] == "active"

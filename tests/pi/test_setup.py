@@ -1,0 +1,188 @@
+"""Set-up from a phone: what a person does with an app, and what goes wrong with it."""
+
+from __future__ import annotations
+
+import queue
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from harness.house import AccessPoint, Broker
+    from harness.light import Light
+    from harness.meter import Meter
+    from harness.phone import Phone
+    from harness.pi import Pi
+    from harness.product import Product
+
+pytestmark = [pytest.mark.pi, pytest.mark.usefixtures("forgotten")]
+
+SERVICE = "00467768-6228-2272-4663-277478268000"
+STATE = "00467768-6228-2272-4663-277478268001"
+ERROR = "00467768-6228-2272-4663-277478268002"
+COMMAND = "00467768-6228-2272-4663-277478268003"
+RESULT = "00467768-6228-2272-4663-277478268004"
+CAPABILITIES = "00467768-6228-2272-4663-277478268005"
+
+AUTHORIZED, PROVISIONING, PROVISIONED = b"\x02", b"\x03", b"\x04"
+UNABLE_TO_CONNECT = b"\x03"
+_JOIN_DEADLINE_S = 100.0
+_SILENCE_S = 110.0
+"""Longer than a phone may be silent, shorter than anybody waits with a second one."""
+
+
+@pytest.fixture
+def forgotten(product: Product, meter: Meter, access_point: AccessPoint) -> None:
+    """A Pi right after installation, its meter plugged in, the house's Wi-Fi on the air."""
+    access_point.on()
+    meter.plug_in()
+    product.forget_everything()
+
+
+def packet(command: int, data: bytes = b"") -> bytes:
+    octets = bytes((command, len(data))) + data
+    return octets + bytes((sum(octets) & 0xFF,))
+
+
+def wifi(network: str, password: str) -> bytes:
+    texts = (network.encode(), password.encode())
+    return packet(1, b"".join(bytes((len(text),)) + text for text in texts))
+
+
+def strings(result: bytes) -> list[str]:
+    found, rest = [], result[2:-1]
+    while rest:
+        found.append(rest[1 : 1 + rest[0]].decode())
+        rest = rest[1 + rest[0] :]
+    return found
+
+
+def bring(phone: Phone, *, within_s: float = 120.0) -> Phone:
+    """Find the Pi as the apps do, connect and subscribe."""
+    seen = phone.sees(service=SERVICE, within_s=within_s)
+    (data,) = seen.service_data.values()
+    assert len(data) == 6
+    phone.connects_to(seen)
+    for characteristic in (STATE, ERROR, RESULT):
+        phone.subscribes(characteristic)
+    return phone
+
+
+def fails_to_join(phone: Phone, network: str, password: str) -> None:
+    phone.writes(COMMAND, wifi(network, password))
+    assert phone.is_told(STATE) == PROVISIONING
+    assert next_error(phone) == UNABLE_TO_CONNECT
+    while phone.is_told(STATE) != AUTHORIZED:
+        pass
+
+
+def next_error(phone: Phone) -> bytes:
+    """Return the next error that is one."""
+    while (error := phone.is_told(ERROR, within_s=_JOIN_DEADLINE_S)) == b"\x00":
+        pass
+    return error
+
+
+def joins(phone: Phone, access_point: AccessPoint) -> None:
+    phone.writes(COMMAND, wifi(access_point.name, access_point.password), response=False)
+    assert phone.is_told(RESULT, within_s=_JOIN_DEADLINE_S)
+    while phone.is_told(STATE) != PROVISIONED:
+        pass
+
+
+def test_phone_puts_the_pi_on_wifi_for_good(
+    *,
+    pi: Pi,
+    product: Product,
+    broker: Broker,
+    light: Light,
+    phone: Phone,
+    access_point: AccessPoint,
+) -> None:
+    light.shows("not_configured", within_s=120)
+    bring(phone)
+    assert phone.reads(CAPABILITIES)[0] & 0x07 == 0x07
+    assert phone.reads(STATE) == AUTHORIZED
+    phone.writes(COMMAND, packet(3))
+    assert len(strings(phone.is_told(RESULT))) == 4
+    phone.writes(COMMAND, packet(2))
+    phone.writes(COMMAND, packet(4))
+    assert access_point.name in strings(phone.is_told(RESULT))[::3]
+
+    joins(phone, access_point)
+
+    broker.on()
+    product.configure(broker)
+    light.shows("active", within_s=300)
+    pi.reboot()
+    light.shows("active", within_s=400)
+
+
+def test_every_failure_is_told_and_the_next_try_can_come_at_once(
+    pi: Pi, phone: Phone, access_point: AccessPoint
+) -> None:
+    bring(phone)
+    fails_to_join(phone, access_point.name, "not-the-password")
+    assert "does not accept this password" in pi.journal()
+    fails_to_join(phone, "Elsewhere", "some-password")
+    assert "is not seen from here" in pi.journal()
+    access_point.gives_no_addresses()
+    fails_to_join(phone, access_point.name, access_point.password)
+    assert "gives no address" in pi.journal()
+    access_point.on()
+    pi.run("systemctl start house-dhcp")
+
+    joins(phone, access_point)
+
+
+def test_bluetoothd_is_restarted_in_the_middle(
+    pi: Pi, phone: Phone, access_point: AccessPoint
+) -> None:
+    bring(phone)
+    pi.run("systemctl restart bluetooth")
+    phone.disconnects()
+
+    started_s = time.monotonic()
+    bring(phone)
+    assert time.monotonic() - started_s < 60
+    joins(phone, access_point)
+
+
+@pytest.mark.parametrize("octets", [b"", b"\x01", b"\xff" * 512, packet(1, b"\x20ab")])
+def test_hostile_writes_do_no_harm(
+    phone: Phone, product: Product, access_point: AccessPoint, octets: bytes
+) -> None:
+    pid = product.pid
+    bring(phone)
+    phone.writes(COMMAND, octets)
+    time.sleep(5)
+    phone.writes(COMMAND, packet(3))
+    assert len(strings(phone.is_told(RESULT))) == 4
+    joins(phone, access_point)
+    assert product.pid == pid
+
+
+def test_silent_phone_loses_its_link_and_may_come_back(
+    pi: Pi, phone: Phone, access_point: AccessPoint
+) -> None:
+    bring(phone)
+    time.sleep(_SILENCE_S)
+    assert "was disconnected" in pi.journal()
+    phone.disconnects()
+    joins(bring(phone), access_point)
+
+
+def test_setup_is_over_after_success_and_opens_on_request(
+    pi: Pi, phone: Phone, access_point: AccessPoint
+) -> None:
+    joins(bring(phone), access_point)
+    phone.disconnects()
+    time.sleep(15)
+    with pytest.raises((TimeoutError, queue.Empty)):
+        phone.sees(service=SERVICE, within_s=20)
+
+    pi.run("sensed setup open")
+    bring(phone)
+    fails_to_join(phone, access_point.name, "not-the-password")
+    pi.wait_until("ip -4 -o address show wlan0 | grep -q 192.168.77.", within_s=120)

@@ -1,0 +1,102 @@
+"""The eye of the bench: registers to colours, samples to looks."""
+
+from __future__ import annotations
+
+import pytest
+from harness.light import STATES, Light, Look, Run, add_sample, colour_of, levels_of, look_of
+
+STEP_S = 0.02
+
+
+def watched(*shown: tuple[str, float]) -> list[Run]:
+    """Return what an eye has seen that looked every STEP_S."""
+    runs: list[Run] = []
+    at_s = 0.0
+    for colour, seconds in shown:
+        for _ in range(round(seconds / STEP_S)):
+            at_s += STEP_S
+            add_sample(runs, at_s, colour)
+    return runs
+
+
+def flashes(colour: str, count: int, *, pause_s: float = 1.25) -> list[tuple[str, float]]:
+    return [(colour, 0.25), ("dark", 0.25)] * (count - 1) + [(colour, 0.25), ("dark", pause_s)]
+
+
+def test_monitor_answer_is_read_as_register() -> None:
+    assert levels_of("000000003f200034: 0x08420000\r\n") == 0x08420000
+
+
+@pytest.mark.parametrize(
+    ("lines", "colour"),
+    [
+        ((), "dark"),
+        ((17,), "red"),
+        ((27,), "green"),
+        ((22,), "blue"),
+        ((17, 27), "yellow"),
+        ((17, 22), "magenta"),
+        ((27, 22), "cyan"),
+        ((17, 27, 22), "white"),
+    ],
+)
+def test_lines_make_a_colour_whatever_the_others_do(lines: tuple[int, ...], colour: str) -> None:
+    ours = sum(1 << line for line in lines)
+    others = 0xFFFFFFFF & ~sum(1 << line for line in (17, 27, 22))
+
+    assert colour_of(ours) == colour
+    assert colour_of(ours | others) == colour
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+def test_flashes_between_two_pauses_are_counted(count: int) -> None:
+    one = flashes("blue", count)
+
+    assert look_of(watched(*one * 4)) == Look("blue", count)
+
+
+def test_group_whose_start_was_missed_does_not_count() -> None:
+    missed_half = [("red", 0.1), ("dark", 1.25)]
+
+    assert look_of(watched(*missed_half, *flashes("red", 2))) is None
+
+
+def test_one_group_alone_is_not_believed() -> None:
+    assert look_of(watched(("dark", 1.25), *flashes("red", 2))) is None
+
+
+def test_last_look_counts_after_a_change() -> None:
+    before, after = flashes("red", 2) * 3, flashes("magenta", 3) * 3
+
+    assert look_of(watched(*before, *after)) == Look("magenta", 3)
+
+
+def test_steady_light_is_told_from_a_long_flash() -> None:
+    assert look_of(watched(("green", 2.9))) is None
+    assert look_of(watched(("green", 3.1))) == Look("green")
+
+
+def test_group_of_two_colours_is_no_look() -> None:
+    mixed = [("red", 0.25), ("dark", 0.25), ("blue", 0.25), ("dark", 1.25)]
+
+    assert look_of(watched(*mixed * 4)) is None
+
+
+def test_unlit_is_a_look_of_its_own() -> None:
+    assert look_of(watched(*flashes("red", 2) * 3, ("dark", 3.5))) == Look("dark")
+
+
+def test_nothing_seen_is_nothing_told() -> None:
+    assert look_of([]) is None
+
+
+def test_no_two_states_look_the_same() -> None:
+    assert len(set(STATES.values())) == len(STATES)
+    assert len({look.colour for look in STATES.values()}) == len(STATES)
+
+
+def test_waiting_in_vain_says_what_was_seen() -> None:
+    light = Light(lambda _: "000000003f200034: 0x08000000")
+
+    with pytest.raises(AssertionError, match="showed, in order: green, steady"):
+        light.shows("no_cloud", within_s=3.3)
