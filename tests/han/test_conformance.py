@@ -18,7 +18,7 @@ STREAMS = [entry for entry in ENTRIES if entry.get("stream")]
 
 
 def named(pool: list[dict[str, Any]]) -> Any:
-    return pytest.mark.parametrize("entry", pool, ids=lambda entry: entry["name"])
+    return pytest.mark.parametrize("entry", pool, ids=[entry["name"] for entry in pool])
 
 
 def chunkings(size: int) -> list[list[int]]:
