@@ -24,6 +24,7 @@ SUMMARY = "be a meter: write its frames to a pty, a tty or a TCP port"
 _DEFAULT_METER = "aidon-3ph-tn"
 _KEY_OCTETS = 16
 _PORT_MAX = 65535
+_FLEET_S = 300.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,6 +51,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--count", type=int, metavar="N", help="end after N telegrams")
     parser.add_argument("--seconds", type=float, metavar="S", help="end after S simulated seconds")
     parser.add_argument("--key", metavar="HEX", help="encryption key of a ciphering meter")
+    parser.add_argument(
+        "--devices", type=int, metavar="N", help="be N whole devices on a broker instead"
+    )
+    parser.add_argument(
+        "--broker",
+        default="127.0.0.1:1883",
+        metavar="HOST:PORT",
+        help="broker for --devices (default: 127.0.0.1:1883)",
+    )
 
 
 def main(args: argparse.Namespace) -> int:
@@ -57,11 +67,46 @@ def main(args: argparse.Namespace) -> int:
     if args.list:
         _print_list()
         return 0
+    if args.devices is not None:
+        return _fleet(args)
     model, telegrams = damaged_meter(args.meter, args.seed, args.fault, args.key)
     bounded = _bounded(telegrams, args.count, args.seconds)
     speed = _speed(args.speed, unpaced=args.to == "-")
     asyncio.run(_run(bounded, model, args.to, speed))
     return 0
+
+
+def _fleet(args: argparse.Namespace) -> int:
+    """Be many devices for ``--seconds``; return 1 when readings still wait at the end."""
+    from sensed.simulator import METERS
+    from sensed.simulator.fleet import FleetReport, FleetSettings, run_fleet
+    from sensed.uplink import BrokerSettings
+
+    def tell(report: FleetReport) -> None:
+        print(
+            f"{report.connected} of {report.devices} connected, {report.lists} lists sent, "
+            f"{report.waiting} waiting",
+            file=sys.stderr,
+        )
+
+    host, port = _address("--broker", args.broker)
+    settings = FleetSettings(
+        broker=BrokerSettings(host=host, port=port, device_id="device"),
+        devices=args.devices,
+        seconds=args.seconds or _FLEET_S,
+        seed=args.seed,
+    )
+    model = METERS[_known(args.meter, METERS, "meter")]
+    report = asyncio.run(run_fleet(settings, model, on_report=tell))
+    tell(report)
+    return 1 if report.waiting else 0
+
+
+def _address(option: str, text: str) -> tuple[str, int]:
+    host, separator, port = text.rpartition(":")
+    if not separator or not port.isdecimal() or not 0 < int(port) <= _PORT_MAX:
+        raise ConfigError(f"{option}: give HOST:PORT.")
+    return host.strip("[]"), int(port)
 
 
 def damaged_meter(
