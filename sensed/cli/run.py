@@ -35,6 +35,9 @@ def main(args: argparse.Namespace) -> int:
 
     config = load_config(args.config)
     if args.check_config:
+        from sensed.daemon.settings import check
+
+        check(config)
         print("The configuration is right.")
         return 0
 

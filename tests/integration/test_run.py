@@ -220,6 +220,22 @@ def test_a_right_configuration_can_be_checked(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('[mqtt]\nhost = "b"\npassword = "p"\n', "needs a user name"),
+        ("[fuse]\nmain_a = 16\nmargin_a = 16\n", "must be below the main fuse"),
+        ("[setup]\nbutton = 17\n", "both use line 17"),
+        ('[mqtt]\nhost = "b"\nbase_topic = "a/#"\n', "a/#"),
+    ],
+)
+def test_settings_that_contradict_each_other_are_told(tmp_path: Path, text: str, says: str) -> None:
+    path = tmp_path / "sensed.toml"
+    path.write_text(text)
+    for arguments in (["--check-config"], []):
+        assert says in one_sentence(run(*arguments, "--config", str(path)))
+
+
 def test_a_port_that_is_no_tty_ends_in_one_sentence(tmp_path: Path) -> None:
     port = tmp_path / "port"
     port.touch()
