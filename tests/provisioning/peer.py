@@ -61,6 +61,9 @@ class Peer:
             self.bus.disconnect()
             with contextlib.suppress(OSError, EOFError):
                 await self.bus.wait_for_disconnect()
+            # Older releases of the library leave these to the garbage collector.
+            for left in (self.bus._stream, self.bus._sock):
+                left.close()
 
     async def call(
         self, to: str, path: str, method: str, signature: str = "", *body: Any
