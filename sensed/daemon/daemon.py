@@ -15,6 +15,7 @@ from sensed.config import STATE_PATH, Config
 from sensed.control import ControlServer, Handler, default_path
 from sensed.daemon import settings
 from sensed.daemon.facts import FactBoard, MeterWatch
+from sensed.daemon.memory import LineMemory
 from sensed.daemon.meter import MeterReader, check_port
 from sensed.daemon.news import News
 from sensed.daemon.reporter import Reporter
@@ -236,6 +237,7 @@ class Daemon:
             on_sample=self._sample_received,
             on_meter=self._meter_found,
             boot_id=self._boot_id,
+            memory=None if self._standalone else LineMemory(STATE_PATH.with_name("line")),
         )
 
     def _make_uplink(self, config: Config) -> Uplink | None:

@@ -15,6 +15,7 @@ import structlog
 
 from sensed.config import MeterSection
 from sensed.daemon.facts import FactBoard, MeterWatch
+from sensed.daemon.memory import LineMemory
 from sensed.errors import ConfigError
 from sensed.han import (
     Event,
@@ -61,8 +62,10 @@ class MeterReader:
         on_sample: Callable[[Sample], None],
         on_meter: Callable[[MeterIdentity], None],
         boot_id: str,
+        memory: LineMemory | None = None,
     ) -> None:
         self._section = section
+        self._memory = memory
         self._watch = watch
         self._on_sample = on_sample
         self._on_meter = on_meter
@@ -70,7 +73,7 @@ class MeterReader:
         self._boot_id = boot_id
         self._seq = 0
         self._identity = MeterIdentity()
-        self._known: SerialSettings | None = None
+        self._known = memory.recall() if memory else None
         self._port: MeterPort | None = None
         self._troubles: set[str] = set()
 
@@ -102,8 +105,7 @@ class MeterReader:
                 self._watch.octets_seen()
                 for found in decoder.receive(data):
                     if isinstance(found, _OF_A_GOOD_FRAME):
-                        port.frame_good()
-                        self._known = port.proven_settings
+                        self._line_works(port)
                     self._decoder_event(found, received_s)
             case Silence():
                 for found in decoder.silence():
@@ -119,6 +121,12 @@ class MeterReader:
                 _log.warning("port_lost", device=device, cause=code, detail=str(event))
                 self._watch.port_lost(code, str(event))
                 self._board.poke()
+
+    def _line_works(self, port: MeterPort) -> None:
+        port.frame_good()
+        self._known = port.proven_settings
+        if self._known is not None and self._memory is not None:
+            self._memory.keep(self._known)
 
     def _decoder_event(self, event: Event, received_s: float) -> None:
         match event:

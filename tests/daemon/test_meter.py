@@ -11,6 +11,7 @@ import structlog
 from sensed.config import MeterSection
 from sensed.daemon import meter
 from sensed.daemon.facts import FactBoard, MeterWatch
+from sensed.daemon.memory import LineMemory
 from sensed.daemon.meter import MeterReader, check_port, find_port
 from sensed.errors import ConfigError
 from sensed.secret import Secret
@@ -36,13 +37,15 @@ class Reading:
         self.board = FactBoard(self.loop.time)
         self.pty = PtySink(folder / "mbus")
         self.name = name
+        settings.setdefault("serial", "2400 8N1")
         self.reader = MeterReader(
-            MeterSection(port=self.pty.device, serial="2400 8N1", **settings),
+            MeterSection(port=self.pty.device, **settings),
             self.watch,
             self.board,
             on_sample=self.samples.append,
             on_meter=self.identities.append,
             boot_id="b00t",
+            memory=LineMemory(folder / "line"),
         )
 
     async def __aenter__(self) -> Self:
@@ -126,6 +129,23 @@ async def test_a_list_that_does_not_tell_its_order_is_read_by_the_layout_set(
         await reading.send(2)
         await until(lambda: reading.verdict(31)[1] == "unknown_list")
     assert not reading.samples
+
+
+async def test_the_line_format_that_worked_is_tried_first_after_a_restart(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "line").write_text("2400 8N1")
+    with structlog.testing.capture_logs() as events:
+        async with Reading(tmp_path, "kamstrup-3ph", serial="auto") as reading:
+            await reading.send(1)
+            await until(lambda: reading.samples)
+    opened = [event["settings"] for event in events if event["event"] == "port_opened"]
+    assert opened == ["2400 8N1"]
+    (tmp_path / "line").unlink()
+    async with Reading(tmp_path, "aidon-1ph", serial="auto") as reading:
+        await reading.send(1)
+        await until((tmp_path / "line").exists)
+    assert (tmp_path / "line").read_text() == "2400 8E1\n"
 
 
 async def test_octets_that_nobody_takes_count_as_stuck(tmp_path: Path) -> None:
