@@ -59,6 +59,16 @@ EVENTS: Final[Mapping[str, EventKind]] = {
         "Found the meter {meter_id}, type {meter_type}, made by {maker}.",
     ),
     "list_unreadable": EventKind("68d800556e324135911295b63884b3f2", "warning", "{detail}"),
+    "lists_unverified": EventKind(
+        "7008287e7b8c44dcb412341578365d05",
+        "warning",
+        "The meter's lists are read, but cannot be verified without the authentication key.",
+    ),
+    "adapter_alters_octets": EventKind(
+        "c9c119136acf4f81a78ededa50ae226d",
+        "warning",
+        "The adapter puts a carriage return before each line feed; the lists are mended.",
+    ),
     "list": EventKind("a51fe7bcfcaf450182a42978a349150e", "debug", "A list of layout {layout}."),
     "line_event": EventKind(
         "60a30b87c1c14541a8cf7a712b20a9c0",

@@ -18,6 +18,7 @@ from sensed.daemon.facts import FactBoard, MeterWatch
 from sensed.daemon.memory import LineMemory
 from sensed.errors import ConfigError
 from sensed.han import (
+    CarriageReturnsInserted,
     Event,
     HanDecoder,
     ListDecoded,
@@ -25,6 +26,7 @@ from sensed.han import (
     ListMalformed,
     ListUnknown,
     MeterKeys,
+    ReadUnverified,
 )
 from sensed.han.port import (
     BytesReceived,
@@ -144,6 +146,10 @@ class MeterReader:
                     f"The meter's lists are encrypted ({cause.value}): "
                     "set the key from the grid company.",
                 )
+            case ReadUnverified():
+                _log.warning("lists_unverified")
+            case CarriageReturnsInserted():
+                _log.warning("adapter_alters_octets")
             case _:
                 _log.debug("line_event", found=repr(event)[:_LONGEST_SHOWN])
 

@@ -16,6 +16,7 @@ from sensed.daemon.meter import MeterReader, check_port, find_port
 from sensed.errors import ConfigError
 from sensed.secret import Secret
 from sensed.simulator import METERS, TEST_AUTHENTICATION_KEY, TEST_KEY, MeterSimulator
+from sensed.simulator.faults import with_faults
 from sensed.simulator.play import PtySink
 from sensed.uplink import MeterIdentity, Sample
 from tests.waiting import until
@@ -109,6 +110,28 @@ async def test_a_wrong_key_is_told_from_no_key(tmp_path: Path) -> None:
     async with Reading(tmp_path, "kamstrup-dk", **wrong) as reading:
         await reading.send(2)
         await until(lambda: reading.verdict(31)[1] == "wrong_key")
+
+
+async def test_lists_read_without_the_authentication_key_are_said_to_be_so_once(
+    tmp_path: Path,
+) -> None:
+    with structlog.testing.capture_logs() as events:
+        async with Reading(tmp_path, "kamstrup-dk", key=Secret(TEST_KEY.hex())) as reading:
+            await reading.send(3)
+            await until(lambda: len(reading.samples) == 3)
+    assert [event["event"] for event in events].count("lists_unverified") == 1
+
+
+async def test_an_adapter_that_inserts_carriage_returns_is_told_once(tmp_path: Path) -> None:
+    meter = METERS["kaifa-3ph"]
+    damaged = with_faults(MeterSimulator(meter, seed=1).telegrams(), [("crlf", None)], model=meter)
+    with structlog.testing.capture_logs() as events:
+        async with Reading(tmp_path, "kaifa-3ph") as reading:
+            for telegram in itertools.islice(damaged, 400):
+                await reading.pty.write(telegram.wire)
+                await asyncio.sleep(0)
+            await until(lambda: any(e["event"] == "adapter_alters_octets" for e in events))
+    assert [event["event"] for event in events].count("adapter_alters_octets") == 1
 
 
 async def test_the_right_keys_open_the_list(tmp_path: Path) -> None:
