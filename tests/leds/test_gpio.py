@@ -5,6 +5,7 @@ import importlib.metadata
 import sys
 from collections.abc import Iterator
 
+import gpiozero.pins.mock
 import pytest
 from gpiozero import Device
 from gpiozero.pins.mock import MockFactory, MockPWMPin
@@ -13,6 +14,7 @@ from sensed.errors import ConfigError, LightError
 from sensed.leds.gpio import GpioDriver, LightSettings
 from sensed.leds.light import Light
 from sensed.status import Indicator
+from tests.leds.clock import run_on_fake_clock
 from tests.waiting import until
 
 
@@ -60,20 +62,27 @@ def test_a_dimmed_light_is_driven_by_pulse_width(monkeypatch: pytest.MonkeyPatch
     driver.close()
 
 
-async def test_a_state_reaches_the_pins_at_the_right_times(mock_factory: MockFactory) -> None:
-    red = mock_factory.pin(17)
-    light = Light(GpioDriver(LightSettings()), on_fault=lambda error: pytest.fail(str(error)))
-    task = asyncio.create_task(light.run())
-    await until(lambda: red.function == "output" and red.state)
-    light.show(Indicator.ACTIVE)
-    red.clear_states()
-    light.show(Indicator.NO_METER_DATA)
-    await asyncio.sleep(1.0)
-    red.assert_states_and_times([(0, False), (0, True), (0.25, False), (0.25, True), (0.25, False)])
-    assert len(red.states) == 5
-    task.cancel()
-    await asyncio.wait([task])
-    assert red.function == "input"
+def test_a_state_reaches_the_pins_at_the_right_times(
+    mock_factory: MockFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        monkeypatch.setattr(gpiozero.pins.mock, "monotonic", asyncio.get_running_loop().time)
+        red = mock_factory.pin(17)
+        light = Light(GpioDriver(LightSettings()), on_fault=lambda error: pytest.fail(str(error)))
+        task = asyncio.create_task(light.run())
+        await until(lambda: red.function == "output" and red.state)
+        light.show(Indicator.ACTIVE)
+        red.clear_states()
+        light.show(Indicator.NO_METER_DATA)
+        await asyncio.sleep(2.1)
+        assert [state.state for state in red.states] == [False, True, False, True, False, True]
+        times_s = [state.timestamp for state in red.states[2:]]
+        assert times_s == pytest.approx([0.25, 0.25, 0.25, 1.25], abs=1e-9)
+        task.cancel()
+        await asyncio.wait([task])
+        assert red.function == "input"
+
+    run_on_fake_clock(main())
 
 
 def test_without_a_gpio_library_the_error_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

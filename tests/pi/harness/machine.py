@@ -26,10 +26,14 @@ class Image:
 
     folder: Path
 
-    def make_overlay(self, card: Path) -> None:
-        """Make a card of one's own over the image's."""
-        base = str(self.folder / "card.qcow2")
-        command = ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", base, str(card)]
+    def make_card(self, card: Path) -> None:
+        """Make a card of one's own from the image's.
+
+        It is raw: what the Pi has written is on it even when QEMU is killed, whereas an
+        emulated SD card never asks for the flush without which a qcow2 file forgets.
+        """
+        source = str(self.folder / "card.qcow2")
+        command = ["qemu-img", "convert", "-f", "qcow2", "-O", "raw", source, str(card)]
         subprocess.run(command, check=True)
 
 
@@ -115,7 +119,7 @@ class Machine:
             *("-accel", "tcg,thread=multi"),
             *("-kernel", str(image.folder / "vmlinuz"), "-initrd", str(image.folder / "initrd")),
             *("-dtb", str(image.folder / "pi.dtb"), "-append", _KERNEL_LINE),
-            *("-drive", f"if=sd,format=qcow2,file={card}"),
+            *("-drive", f"if=sd,format=raw,file={card}"),
             *("-qmp", f"unix:{self.folder / 'qmp'},{socket}"),
             *("-chardev", f"socket,id=hci,path={self.folder / 'hci'},{socket}"),
             *("-serial", "chardev:hci"),

@@ -25,11 +25,11 @@ class Pi:
     def __init__(self, image: Image, folder: Path) -> None:
         self._image = image
         self._folder = folder
-        self._card = folder / "card.qcow2"
+        self._card = folder / "card.raw"
         self._wires: list[Callable[[Machine], None]] = []
         self._machine: Machine | None = None
         self._shell: Shell | None = None
-        image.make_overlay(self._card)
+        image.make_card(self._card)
         self.light = Light(self._monitor)
 
     @property
