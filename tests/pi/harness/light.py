@@ -122,8 +122,16 @@ def _groups(runs: list[Run]) -> list[Look | None]:
 class Light:
     """Watches the light through QEMU's monitor."""
 
-    def __init__(self, monitor: Callable[[str], str]) -> None:
+    def __init__(
+        self,
+        monitor: Callable[[str], str],
+        *,
+        now_s: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._monitor = monitor
+        self._now_s = now_s
+        self._sleep = sleep
 
     def colour(self) -> str:
         """Return the colour of this moment."""
@@ -141,24 +149,24 @@ class Light:
     def keeps_showing(self, state: str, *, for_s: float) -> None:
         """Watch that the light shows nothing but a state for so long."""
         wanted = STATES[state]
-        end_s = time.monotonic() + for_s
-        while time.monotonic() < end_s:
+        end_s = self._now_s() + for_s
+        while self._now_s() < end_s:
             look = self.look()
             assert look == wanted, f"the light shows {look} instead of {state} ({wanted})"
 
     def _watch(self, enough: Callable[[Look], bool], wanted: str, within_s: float) -> Look:
         runs: list[Run] = []
         seen: list[str] = []
-        deadline_s = time.monotonic() + within_s
-        while time.monotonic() < deadline_s:
-            add_sample(runs, time.monotonic(), self.colour())
+        deadline_s = self._now_s() + within_s
+        while self._now_s() < deadline_s:
+            add_sample(runs, self._now_s(), self.colour())
             look = look_of(runs)
             if look is not None:
                 if enough(look):
                     return look
                 if str(look) not in seen[-1:]:
                     seen.append(str(look))
-            time.sleep(_SAMPLE_S)
+            self._sleep(_SAMPLE_S)
         raise AssertionError(
             f"the light did not show {wanted} within {within_s:.0f} s; it showed, in order: "
             + ("; ".join(seen) or f"nothing that can be told (now {self.colour()})")

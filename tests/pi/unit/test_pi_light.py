@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+
 import pytest
 from harness.light import STATES, Light, Look, Run, add_sample, colour_of, levels_of, look_of
 
@@ -95,8 +98,42 @@ def test_no_two_states_look_the_same() -> None:
     assert len({look.colour for look in STATES.values()}) == len(STATES)
 
 
-def test_waiting_in_vain_says_what_was_seen() -> None:
-    light = Light(lambda _: "000000003f200034: 0x08000000")
+class Lamp:
+    """A lamp that shows one pattern after another, and the clock that goes with it."""
 
-    with pytest.raises(AssertionError, match="showed, in order: green, steady"):
-        light.shows("no_cloud", within_s=3.3)
+    def __init__(self, *shown: tuple[str, float]) -> None:
+        self._shown = shown
+        self._at_s = 0.0
+
+    def eye(self) -> Light:
+        return Light(self._answer, now_s=lambda: self._at_s, sleep=self._sleep)
+
+    def _sleep(self, seconds: float) -> None:
+        self._at_s += seconds
+
+    def _answer(self, _: str) -> str:
+        ends_s = itertools.accumulate(seconds for _, seconds in self._shown)
+        colours = (colour for colour, _ in self._shown)
+        shown = next(c for c, end_s in zip(colours, ends_s, strict=True) if self._at_s < end_s)
+        lines = {"green": 1 << 27, "red": 1 << 17, "dark": 0}[shown]
+        return f"000000003f200034: {lines:#010x}"
+
+
+def test_state_is_waited_for_through_another() -> None:
+    lamp = Lamp(*flashes("red", 2) * 6, ("green", math.inf))
+
+    lamp.eye().shows("active", within_s=60)
+
+
+def test_waiting_in_vain_says_what_was_seen() -> None:
+    lamp = Lamp(*flashes("red", 2) * 6, ("green", math.inf))
+
+    with pytest.raises(AssertionError, match="in order: red, 2 flashes; green, steady"):
+        lamp.eye().shows("no_cloud", within_s=60)
+
+
+def test_keeping_a_state_fails_at_the_first_other() -> None:
+    lamp = Lamp(("green", 30.0), *flashes("red", 2) * 60)
+
+    with pytest.raises(AssertionError, match="red, 2 flashes instead of active"):
+        lamp.eye().keeps_showing("active", for_s=60)
