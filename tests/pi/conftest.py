@@ -6,6 +6,7 @@ Scenarios run only from scripts/test-pi, which builds the card and names it in S
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -27,6 +28,12 @@ _PACKAGE = os.environ.get("SENSED_PI_DEB")
 _LOGS = Path(os.environ.get("SENSED_PI_LOGS", "."))
 _PI = pytest.StashKey["Pi"]()
 _SCENARIO_DEADLINE_S = 1500
+
+
+def pytest_configure() -> None:
+    if _IMAGE:
+        # Whoever ends the run ends it in order: no QEMU and no card stays behind.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
