@@ -202,7 +202,6 @@ class Daemon:
     def _renew(self, names: list[str], config: Config) -> None:
         """Make anew what stands behind ``names``; what is known goes over to it."""
         if "light" in names:
-            self._news.light_works(None)
             self._light = self._make_light(config)
             self._light.show(self._state)
         if "meter" in names:
@@ -223,7 +222,7 @@ class Daemon:
         section = config.light
         return Light(
             self._make_driver(config),
-            on_fault=self._news.light_works,
+            on_health=self._news.light_health,
             patterns=PALETTES[section.palette],
             night=section.night,
         )

@@ -70,10 +70,10 @@ class News:
             "bluetooth", holds=not facts.trouble, cause=facts.trouble, detail=facts.detail
         )
 
-    def light_works(self, error: LightError | None) -> None:
-        """Note whether the light can be had."""
+    def light_health(self, error: LightError | None) -> None:
+        """Note that the light's lines are taken, or why there is no light."""
         if error is None:
-            self._board.set("light", holds=None)
+            self._board.set("light", holds=True)
             return
         _log.warning("light_unavailable", detail=str(error))
         self._board.set("light", holds=False, cause="light_unavailable", detail=str(error))

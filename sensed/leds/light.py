@@ -32,8 +32,9 @@ class Light:
     """The light as one task: ``run()`` it, and ``show()`` states at any time.
 
     Steps end at absolute deadlines on the loop's clock, so that rhythms do not drift;
-    a steady pattern sets no timer at all. A driver that fails darkens the light and is
-    reported once to ``on_fault``; nothing else depends on it. In ``night`` hours, by the
+    a steady pattern sets no timer at all. ``on_health`` gets ``None`` once the lines are
+    taken, and the error of a driver that fails, which darkens the light; nothing else
+    depends on it. In ``night`` hours, by the
     ``wall_clock`` in local time, ``active`` is dark.
     """
 
@@ -41,14 +42,14 @@ class Light:
         self,
         driver: Driver,
         *,
-        on_fault: Callable[[LightError], None],
+        on_health: Callable[[LightError | None], None],
         patterns: Mapping[str, Pattern] = PATTERNS,
         night: NightHours | None = None,
         wall_clock: Callable[[], datetime] = lambda: datetime.now().astimezone(),
     ) -> None:
         """Show ``starting`` until told otherwise."""
         self._driver = driver
-        self._on_fault = on_fault
+        self._on_health = on_health
         self._patterns = patterns
         self._night = night
         self._wall_clock = wall_clock
@@ -83,6 +84,7 @@ class Light:
         try:
             if await self._open():
                 self._ready = True
+                self._on_health(None)
                 self._begin()
             await asyncio.get_running_loop().create_future()
         finally:
@@ -99,7 +101,7 @@ class Light:
         try:
             await asyncio.shield(opening)
         except LightError as error:
-            self._on_fault(error)
+            self._on_health(error)
             return False
         except asyncio.CancelledError:
             # The thread cannot be stopped: lines it still takes must be closed after it.
@@ -112,7 +114,7 @@ class Light:
         try:
             self._driver.close()
         except LightError as error:
-            self._on_fault(error)
+            self._on_health(error)
 
     def _begin(self) -> None:
         self._stop_timer()
@@ -155,7 +157,7 @@ class Light:
             self._driver.set(*colour)
         except LightError as error:
             self._ready = False
-            self._on_fault(error)
+            self._on_health(error)
             return False
         self._shown = colour
         return True

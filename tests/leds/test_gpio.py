@@ -68,7 +68,8 @@ def test_a_state_reaches_the_pins_at_the_right_times(
     async def main() -> None:
         monkeypatch.setattr(gpiozero.pins.mock, "monotonic", asyncio.get_running_loop().time)
         red = mock_factory.pin(17)
-        light = Light(GpioDriver(LightSettings()), on_fault=lambda error: pytest.fail(str(error)))
+        told = list[LightError | None]()
+        light = Light(GpioDriver(LightSettings()), on_health=told.append)
         task = asyncio.create_task(light.run())
         await until(lambda: red.function == "output" and red.state)
         light.show(Indicator.ACTIVE)
@@ -81,6 +82,7 @@ def test_a_state_reaches_the_pins_at_the_right_times(
         task.cancel()
         await asyncio.wait([task])
         assert red.function == "input"
+        assert told == [None]
 
     run_on_fake_clock(main())
 
