@@ -18,7 +18,7 @@ from sensed.han import apdu
 from sensed.han.axdr import INTEGERS, Tag
 from sensed.han.clock import SIZE as CLOCK_SIZE
 from sensed.han.clock import iso_clock
-from sensed.han.layouts import Binding, Kind, Match, match
+from sensed.han.layouts import Binding, Kind, Match, in_fractions, match
 from sensed.han.reading import READING_KEYS, Reading
 from sensed.han.structure import describe
 
@@ -121,11 +121,13 @@ class Plan:
 
     __slots__ = (
         "_constant",
+        "_in_fractions",
         "_mask",
         "_steps",
         "_template",
         "_title",
         "_unpack",
+        "_voltages",
         "layout",
         "maker",
         "proven",
@@ -140,6 +142,7 @@ class Plan:
         self.layout, self.maker, self.size = found.layout, found.maker, len(data)
         self.proven = False
         self._title = title
+        self._in_fractions = found.in_fractions
         self._template: list[Any] = [None] * len(READING_KEYS)
         mask = bytearray(b"\xff" * len(data))
         fields: list[tuple[int, str, Binding | None]] = []
@@ -164,6 +167,7 @@ class Plan:
         ct_ratio: int | Decimal,
     ) -> None:
         layout, at = ">", 0
+        voltages: list[int] = []
         steps: list[tuple[int, Convert]] = []
         for start, code, binding in fields:
             end = start + Struct(">" + code).size
@@ -175,7 +179,10 @@ class Plan:
             if binding is None:
                 steps.append((_PLACE["meter_clock"], iso_clock))
             else:
+                if binding.key.startswith("voltage"):
+                    voltages.append(len(steps))
                 steps.append((_PLACE[binding.key], _converter(binding, ct_ratio)))
+        self._voltages = tuple(voltages)
         self._unpack = Struct(f"{layout}{len(data) - at}x").unpack
         self._steps = tuple(steps)
         self._mask = int.from_bytes(mask)
@@ -194,8 +201,14 @@ class Plan:
         """Return the reading, or None where ``data``, of the plan's size, is shaped otherwise."""
         if int.from_bytes(data) & self._mask != self._constant or title != self._title:
             return None
+        raws = self._unpack(data)
+        if (
+            self._in_fractions is not None
+            and in_fractions(raws[n] for n in self._voltages) != self._in_fractions
+        ):
+            return None
         values = self._template.copy()
-        for (place, convert), raw in zip(self._steps, self._unpack(data), strict=True):
+        for (place, convert), raw in zip(self._steps, raws, strict=True):
             values[place] = convert(raw)
         return _reading(values)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from sensed.errors import ConfigError
 from sensed.han.axdr import Tag
 from sensed.han.layouts import tables
-from sensed.han.layouts.bind import bind
+from sensed.han.layouts.bind import bind, with_voltages_settled
 from sensed.han.layouts.terms import NUMBERS, TEXT_TAGS, Binding, Kind, Match
 from sensed.han.reading import READING_KEYS
 
@@ -27,8 +27,6 @@ NAME = "configured"
 PASS_OVER = "-"  # noqa: S105 - the mark of a value that no key stands for
 """What stands in a layout for a value to pass over."""
 
-_NO_SCALE = "power_factor"
-
 
 def layout_fault(keys: Sequence[str]) -> str | None:
     """Return what a layout of reading keys must be and is not, None where it is right."""
@@ -38,8 +36,6 @@ def layout_fault(keys: Sequence[str]) -> str | None:
             near = get_close_matches(key, READING_KEYS, n=1)
             hint = f", did you mean {near[0]}" if near else ""
             return f'must name reading keys or "{PASS_OVER}"; {key!r} is neither{hint}'
-        if key.startswith(_NO_SCALE):
-            return f'must have "{PASS_OVER}" for {key}, whose scaling no maker states'
         if named.count(key) > 1:
             return f"must name every key once; {key} stands there twice"
     if not any(key not in tables.TEXT_KEYS for key in named):
@@ -75,7 +71,8 @@ def match_configured(keys: Sequence[str], row: Sequence[Entry], title: bytes) ->
         bindings.append(binding)
     if not any(binding.kind in NUMBERS for binding in bindings):
         return None
-    return Match(NAME, maker, tuple(bindings))
+    settled = with_voltages_settled(bindings, tables.FINER_VOLTAGE.get(maker))
+    return Match(NAME, maker, *settled)
 
 
 def _maker(row: Sequence[Entry], title: bytes) -> str | None:

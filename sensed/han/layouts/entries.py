@@ -12,7 +12,8 @@ _CHANNELS = (0, 1)
 _CODE_VALUE_SCALE = 3
 _PUSH_OBJECT = 4
 _VALUE_ATTRIBUTE = 2
-_PUSH_OBJECT_LIST = (40, 2)  # class id and attribute of a push setup's object list
+_PUSH_SETUP = 40  # class id
+_PUSH_OBJECT_LIST = 2  # attribute of a push setup
 
 
 class Entry(NamedTuple):
@@ -32,24 +33,29 @@ def structures(body: Node) -> list[Entry] | None:
     """Read an array of {code, value} or {code, value, {scaler, unit}}."""
     if body.tag != Tag.ARRAY:
         return None
-    entries = []
-    for item in body.children:
-        parts = item.children
-        if item.tag != Tag.STRUCTURE or not parts or not _is_code(parts[0]):
-            return None
-        if len(parts) not in (_CODE_VALUE_SCALE - 1, _CODE_VALUE_SCALE):
-            return None
-        scale = _scaler_unit(parts[-1]) if len(parts) == _CODE_VALUE_SCALE else (None, None)
-        if scale is None or parts[1].children:
-            return None
-        entries.append(Entry(obis(parts[0]), parts[1], *scale))
-    return entries
+    entries = [_structured(item) for item in body.children]
+    found = [entry for entry in entries if entry is not None]
+    return found if len(found) == len(entries) else None
+
+
+def _structured(item: Node) -> Entry | None:
+    """Read {code, value} or {code, value, {scaler, unit}}."""
+    parts = item.children
+    if item.tag != Tag.STRUCTURE or not parts or not _is_code(parts[0]):
+        return None
+    if len(parts) not in (_CODE_VALUE_SCALE - 1, _CODE_VALUE_SCALE):
+        return None
+    scale = _scaler_unit(parts[-1]) if len(parts) == _CODE_VALUE_SCALE else (None, None)
+    if scale is None or parts[1].children:
+        return None
+    return Entry(obis(parts[0]), parts[1], *scale)
 
 
 def flat(body: Node) -> list[Entry] | None:
     """Read a structure of code, value and perhaps {scaler, unit} in turn.
 
-    Values without a code may stand among them; null-data in the place of a pair is skipped.
+    Values without a code and structures of code, value and perhaps {scaler, unit} may stand
+    among them; null-data in the place of a pair is skipped.
     """
     if body.tag != Tag.STRUCTURE:
         return None
@@ -63,7 +69,11 @@ def flat(body: Node) -> list[Entry] | None:
         if parts and _is_code(node):
             code, node = obis(node), parts.pop()
         if node.tag in (Tag.ARRAY, Tag.STRUCTURE):
-            return None
+            entry = None if code else _structured(node)
+            if entry is None:
+                return None
+            entries.append(entry)
+            continue
         scale = _scaler_unit(parts[-1]) if code and parts else None
         if scale is None:
             entries.append(Entry(code, node))
@@ -76,13 +86,14 @@ def flat(body: Node) -> list[Entry] | None:
 def pushed(body: Node) -> list[Entry] | None:
     """Read a structure whose first element lists the objects that the others are values of.
 
-    The object list may name itself as its first object.
+    The object list may name itself as its first object. The name that its push setup sends
+    as a value has a code of its own, "A-B:C.D.E".
     """
     if body.tag != Tag.STRUCTURE or not body.children or body.children[0].tag != Tag.ARRAY:
         return None
     objects, *values = body.children
     entries = [_pushed_object(item) for item in objects.children]
-    if len(entries) == len(values) + 1 and entries and entries[0] == _PUSH_OBJECT_LIST:
+    if len(entries) == len(values) + 1 and entries and entries[0] is None:
         del entries[0]
     if len(entries) != len(values) or any(value.children for value in values):
         return None
@@ -93,8 +104,8 @@ def pushed(body: Node) -> list[Entry] | None:
 
 
 def positional(body: Node) -> list[Entry] | None:
-    """Read a structure of plain values."""
-    if body.tag != Tag.STRUCTURE or any(node.children for node in body.children):
+    """Read a structure of values without codes."""
+    if body.tag != Tag.STRUCTURE:
         return None
     return [Entry(None, node) for node in body.children]
 
@@ -120,12 +131,13 @@ def _scaler_unit(node: Node) -> tuple[int, int] | None:
     return scaler.value, unit.value
 
 
-def _pushed_object(item: Node) -> str | tuple[int, int] | None:
-    """Return an object's code; class and attribute for the push object list itself."""
+def _pushed_object(item: Node) -> str | None:
+    """Return an object's code; None for the push object list itself and for what is no object."""
     parts = item.children
     if item.tag != Tag.STRUCTURE or len(parts) != _PUSH_OBJECT or not _is_code(parts[1]):
         return None
-    kind, attribute = parts[0].value, parts[2].value
-    if (kind, attribute) == _PUSH_OBJECT_LIST:
-        return _PUSH_OBJECT_LIST
+    kind, name, attribute = parts[0].value, parts[1].value, parts[2].value
+    if kind == _PUSH_SETUP and isinstance(name, bytes):
+        a, b, c, d, e, _ = name
+        return None if attribute == _PUSH_OBJECT_LIST else f"{a}-{b}:{c}.{d}.{e}"
     return obis(parts[1]) if attribute == _VALUE_ATTRIBUTE else "other"

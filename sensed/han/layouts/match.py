@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sensed.han.axdr import Tag
 from sensed.han.layouts import entries, tables
-from sensed.han.layouts.bind import bind
+from sensed.han.layouts.bind import bind, with_voltages_settled
 from sensed.han.layouts.configured import match_configured
 from sensed.han.layouts.terms import METER_ID, NUMBERS, TEXT_TAGS, Binding, Kind, Match, Term
 
@@ -30,7 +30,7 @@ def match(
     """
     row = entries.positional(notification.body)
     if row is not None:
-        for positional in tables.KAIFA_POSITIONAL:
+        for positional in tables.POSITIONAL:
             found = _match_positional(positional, row, notification.date_form)
             if found:
                 return found
@@ -46,7 +46,10 @@ def match(
 def _match_positional(layout: PositionalList, row: Sequence[Entry], date_form: str) -> Match | None:
     if len(row) != len(layout.terms) or layout.date_form not in (None, date_form):
         return None
-    if layout.version is not None and row[0].value.value != layout.version:
+    if layout.version is not None and row[layout.version_at].value.value != layout.version:
+        return None
+    name = row[0].value.value
+    if layout.named is not None and not (isinstance(name, bytes) and name[:3] == layout.named):
         return None
     bindings = []
     for term, entry in zip(layout.terms, row, strict=True):
@@ -66,7 +69,8 @@ def _match_coded(family: CodedList, row: Sequence[Entry], title: bytes) -> Match
     if not bindings or not any(binding.kind in NUMBERS for binding in bindings):
         return None
     maker = family.maker or _maker(bindings, title)
-    return Match(variant or family.name, maker, _with_quirks(family, bindings))
+    settled = with_voltages_settled(_with_quirks(family, bindings), family.finer_voltage)
+    return Match(variant or family.name, maker, *settled)
 
 
 def _identified(family: CodedList, row: Sequence[Entry], variant: str | None, title: bytes) -> bool:
@@ -74,7 +78,9 @@ def _identified(family: CodedList, row: Sequence[Entry], variant: str | None, ti
         named = (entry for entry in row if family.terms.get(entry.code or "") == METER_ID)
         name = next((entry.value.value for entry in named), None)
         letters = {title[:3], name[:3] if isinstance(name, bytes) else b""}
-        return any(code.encode() in letters for code in family.maker_codes)
+        makers = {code for code in tables.MAKERS if code.encode() in letters}
+        if makers or family.version is None:
+            return bool(makers & family.maker_codes)
     if family.version is None:
         return True
     code, expected = family.version

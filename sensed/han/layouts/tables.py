@@ -17,6 +17,7 @@ from sensed.han.layouts.terms import (
     METER_TYPE,
     POWER,
     QUANTITIES,
+    TEXT_TAGS,
     U16,
     U32,
     U32_U64,
@@ -37,6 +38,7 @@ MAKERS: Mapping[str, str] = {
     "ADN": "Aidon",
     "AID": "Aidon",
     "EGM": "Elgama",
+    "EMB": "Landis+Gyr",
     "ISK": "Iskraemeco",
     "KAM": "Kamstrup",
     "KFM": "Kaifa",
@@ -53,14 +55,17 @@ MAKERS: Mapping[str, str] = {
 class PositionalList:
     """A list whose values are known by their place alone.
 
-    It is identified by its version text, or, where it has none, by the form of the
-    notification's date-time.
+    It is identified by its version text at the place ``version_at``, or, where it has none,
+    by the form of the notification's date-time. ``named`` are the letters that its first
+    value must start with.
     """
 
     name: str
     maker: str
     terms: tuple[Term, ...]
     version: bytes | None = None
+    version_at: int = 0
+    named: bytes | None = None
     date_form: str | None = None
     quirks: tuple[Quirk, ...] = ()
 
@@ -71,9 +76,11 @@ class CodedList:
 
     ``version`` is the code (None: a leading value without one) and the text that
     identify the family; ``unversioned`` names the variants that carry none and are
-    known by their exact row of codes; ``maker_codes`` are the three letters that
-    identify the family instead. ``leading`` and ``trailing`` bind values without a
-    code. With ``strict`` a code outside ``terms`` makes the list unknown.
+    known by their exact row of codes. Where there are ``maker_codes``, three letters in
+    system title or meter number identify the family, and the version only a list that
+    names no maker so. ``leading`` and ``trailing`` bind values without a code. With
+    ``strict`` a code outside ``terms`` makes the list unknown. ``finer_voltage`` is the
+    exponent of voltages that cannot be in volts.
     """
 
     name: str
@@ -86,6 +93,7 @@ class CodedList:
     leading: tuple[Term, ...] = ()
     trailing: tuple[Term, ...] = ()
     strict: bool = True
+    finer_voltage: int | None = None
     quirks: tuple[Quirk, ...] = ()
     variants: Mapping[tuple[str, ...], str] = field(default_factory=dict)
 
@@ -178,7 +186,7 @@ _KAIFA_1PH = _kaifa_terms(*POWER, CURRENT[0], VOLTAGE[0])
 _KAIFA_3PH = _kaifa_terms(*POWER, *CURRENT, *VOLTAGE)
 _KAIFA_HOURLY = (METER_CLOCK, *_kaifa_terms(*ENERGY))
 
-KAIFA_POSITIONAL = (
+_KAIFA_POSITIONAL = (
     PositionalList("kaifa-no-list1", "Kaifa", _kaifa_terms(POWER[0]), date_form="tagged"),
     _kaifa("kaifa-no-list2-1ph", *_KAIFA_1PH),
     _kaifa("kaifa-no-list2-3ph", *_KAIFA_3PH),
@@ -271,6 +279,7 @@ KAMSTRUP = CodedList(
     },
     version=(None, b"Kamstrup_V0001"),
     leading=(LIST_VERSION,),
+    finer_voltage=-2,
     quirks=(
         # Meters behind current transformers resolve 1 mA.
         Quirk((b"685",), frozenset(QUANTITIES[code][0] for code in CURRENT), exponent=-3),
@@ -286,26 +295,74 @@ _PUSH_NAMES = {
     "0:1.0.0": METER_CLOCK,
 }
 _ANY_INTEGER = dict.fromkeys(Unit, INTEGER_TAGS)
-_PUSH_CODES = tuple(code for code in QUANTITIES if QUANTITIES[code][1] != Unit.NONE)
 _FIXED_SCALING = {
-    "Landis+Gyr": {**dict.fromkeys(Unit, 0), Unit.A: -2},
-    "Iskraemeco": {**dict.fromkeys(Unit, 0), Unit.A: -2, Unit.V: -1},
+    "Landis+Gyr": {**dict.fromkeys(Unit, 0), Unit.A: -2, Unit.NONE: -3},
+    "Iskraemeco": {**dict.fromkeys(Unit, 0), Unit.A: -2, Unit.V: -1, Unit.NONE: -3},
 }
+FINER_VOLTAGE = {"Landis+Gyr": -1}
+"""Exponent of voltages by makers of which some meters send volts, some such steps."""
 
 
-def _push_list(name: str, maker: str) -> CodedList:
+def _push_list(name: str, maker: str, version: tuple[str, bytes] | None = None) -> CodedList:
     return CodedList(
         name,
         maker,
         entries.pushed,
-        {**_PUSH_NAMES, **measured(_PUSH_CODES, _ANY_INTEGER, _FIXED_SCALING[maker])},
+        {**_PUSH_NAMES, **measured(QUANTITIES, _ANY_INTEGER, _FIXED_SCALING[maker])},
+        version=version,
         maker_codes=frozenset(code for code, name in MAKERS.items() if name == maker),
         strict=False,
+        finer_voltage=FINER_VOLTAGE.get(maker),
     )
 
 
-LANDIS_GYR = _push_list("landis-gyr-push", "Landis+Gyr")
+# Most E450 have a bare number for a name; the push setup, which names itself, is theirs.
+LANDIS_GYR = _push_list(
+    "landis-gyr-push", "Landis+Gyr", ("0-8:25.9.0", b"\x00\x08\x19\x09\x00\xff")
+)
 ISKRAEMECO = _push_list("iskraemeco-push", "Iskraemeco")
+
+# -- Iskraemeco AM550, Slovenia: bare values whose list has a name ---------------------
+
+_ISKRA_TAGS = {
+    **dict.fromkeys((Unit.W, Unit.VAR, Unit.WH, Unit.VARH), U32),
+    **dict.fromkeys((Unit.A, Unit.V), U16),
+}
+
+
+def _iskra_terms(*codes: str) -> tuple[Term, ...]:
+    return tuple(measured(codes, _ISKRA_TAGS, _FIXED_SCALING["Iskraemeco"]).values())
+
+
+def _iskra(name: str, version: bytes, *terms: Term) -> PositionalList:
+    return PositionalList(
+        name, "Iskraemeco", (METER_ID, LIST_VERSION, *terms), version, 1, named=b"ISK"
+    )
+
+
+_TARIFFS = (Term("", Kind.SKIP, U32),) * 2
+_ISKRA_POSITIONAL = (
+    _iskra(
+        "iskraemeco-16820005",
+        b"16820005",
+        *_iskra_terms(*POWER, *VOLTAGE, *CURRENT),
+        *_iskra_terms(*_groups((21, 41, 61, 22, 42, 62), 7)),
+    ),
+    _iskra(
+        "iskraemeco-16820006",
+        b"16820006",
+        Term("", Kind.SKIP, frozenset({Tag.ENUM})),
+        Term("", Kind.SKIP, TEXT_TAGS),
+        *_iskra_terms(ENERGY[0]),
+        *_TARIFFS,
+        *_iskra_terms(ENERGY[1]),
+        *_TARIFFS,
+        *_iskra_terms(*ENERGY[2:]),
+    ),
+    _iskra("iskraemeco-up-3f", b"UP_3f", *_iskra_terms(*VOLTAGE, *CURRENT, *POWER)),
+)
+POSITIONAL = (*_KAIFA_POSITIONAL, *_ISKRA_POSITIONAL)
+"""Every list of bare values that tells its name."""
 
 # -- lists of bare values, their order configured; scaling fixed per maker -------------
 
@@ -315,7 +372,7 @@ TEXT_KEYS = frozenset(term.key for term in _TEXTS)
 SCALED: Mapping[str, Mapping[str, Term]] = {
     maker: {
         term.key: term
-        for term in (*_TEXTS, *measured(_PUSH_CODES, _ANY_INTEGER, exponents).values())
+        for term in (*_TEXTS, *measured(QUANTITIES, _ANY_INTEGER, exponents).values())
     }
     for maker, exponents in _FIXED_SCALING.items()
 }

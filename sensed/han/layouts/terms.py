@@ -64,11 +64,20 @@ class Binding(NamedTuple):
 
 
 class Match(NamedTuple):
-    """The layout that a body fits, and where its values are."""
+    """The layout that a body fits, and where its values are.
+
+    ``in_fractions`` tells, for meters that send voltages in volts or in fractions of one
+    without saying which, which this body has; None for all others.
+    """
 
     layout: str
     maker: str
     bindings: tuple[Binding, ...]
+    in_fractions: bool | None = None
+
+
+HIGHEST_VOLTAGE_V = 1000
+"""What no voltage of a low-voltage grid reaches (IEC 60038)."""
 
 
 class Quirk(NamedTuple):
