@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,3 +84,30 @@ async def test_the_stack_of_a_stuck_part_is_told(tmp_path: Path) -> None:
             await until(lambda: events)
     task.cancel()
     assert "waits_for_ever" in events[0]["stacks"]
+
+
+async def test_a_loop_that_was_held_up_makes_no_part_stuck(tmp_path: Path) -> None:
+    @dataclass
+    class Timely:
+        """A part with something to do every 10 ms, stuck when 50 ms late."""
+
+        due_s: float
+
+        def stuck(self, now_s: float) -> bool:
+            return now_s - self.due_s > 0.05
+
+        async def run(self) -> None:
+            loop = asyncio.get_running_loop()
+            while True:
+                self.due_s = loop.time() + 0.01
+                await asyncio.sleep(0.01)
+
+    part = Timely(asyncio.get_running_loop().time())
+    working = asyncio.create_task(part.run())
+    with structlog.testing.capture_logs() as events:
+        async with watching(tmp_path, {"a": part}) as manager:
+            assert await signs(manager)
+            time.sleep(0.2)  # noqa: ASYNC251 - this is what is tested
+            assert await signs(manager)
+    working.cancel()
+    assert events == []

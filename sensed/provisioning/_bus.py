@@ -92,7 +92,8 @@ class Bus:
     @classmethod
     async def connect(cls) -> Bus:
         """Connect to the system bus. Raises BusError when there is none."""
-        library = _library()
+        # The import takes seconds on a small board; meanwhile the meter is read on.
+        library = await asyncio.to_thread(_library)
         failures = (OSError, TimeoutError, EOFError, library.AuthError)
         try:
             # The constructor takes the running loop: only ever called inside a coroutine.
