@@ -195,27 +195,34 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def one_sentence(done: subprocess.CompletedProcess[str]) -> str:
-    assert done.returncode == 2
-    assert done.stdout == ""
-    assert done.stderr.count("\n") == 1, done.stderr
-    return done.stderr.strip()
+def one_sentence(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """What ``sensed run`` says as it refuses to start."""
+    assert main(["run", *arguments]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.count("\n") == 1, told.err
+    return told.err.strip()
 
 
-def test_a_wrong_configuration_ends_in_one_sentence(tmp_path: Path) -> None:
+def test_a_wrong_configuration_ends_in_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "sensed.toml"
     path.write_text("[mqtt]\nprot = 1\n")
-    assert one_sentence(run("--config", str(path))).endswith(
-        "unknown key mqtt.prot; write port (sensed.toml(5) lists them all)."
+    done = run("--config", str(path))
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert done.stderr.endswith(
+        "unknown key mqtt.prot; write port (sensed.toml(5) lists them all).\n"
     )
     path.write_text('[mqtt]\nport = "1883"\n')
-    assert "must be a whole number" in one_sentence(run("--config", str(path)))
-    assert "no such file" in one_sentence(run("--config", str(tmp_path / "absent.toml")))
+    assert "must be a whole number" in one_sentence(capsys, "--config", str(path))
+    absent = str(tmp_path / "absent.toml")
+    assert "no such file" in one_sentence(capsys, "--config", absent)
 
 
 def test_a_right_configuration_can_be_checked(tmp_path: Path) -> None:
     path = tmp_path / "sensed.toml"
-    path.write_text('[mqtt]\nhost = "broker"\n')
+    path.write_text('[device]\nid = "pi"\n[mqtt]\nhost = "broker"\n')
     done = run("--check-config", "--config", str(path))
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -229,18 +236,22 @@ def test_a_right_configuration_can_be_checked(tmp_path: Path) -> None:
         ('[mqtt]\nhost = "b"\nbase_topic = "a/#"\n', "a/#"),
     ],
 )
-def test_settings_that_contradict_each_other_are_told(tmp_path: Path, text: str, says: str) -> None:
+def test_settings_that_contradict_each_other_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, says: str
+) -> None:
     path = tmp_path / "sensed.toml"
-    path.write_text(text)
+    path.write_text('[device]\nid = "pi"\n' + text)
     for arguments in (["--check-config"], []):
-        assert says in one_sentence(run(*arguments, "--config", str(path)))
+        assert says in one_sentence(capsys, *arguments, "--config", str(path))
 
 
-def test_a_port_that_is_no_tty_ends_in_one_sentence(tmp_path: Path) -> None:
+def test_a_port_that_is_no_tty_ends_in_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     port = tmp_path / "port"
     port.touch()
     config = config_file(tmp_path, device=str(port), broker_port=1883)
-    assert "is not a serial device" in one_sentence(run("--config", str(config)))
+    assert "is not a serial device" in one_sentence(capsys, "--config", str(config))
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can make a tty unreadable for another user")
@@ -249,9 +260,12 @@ def test_an_unreadable_tty_ends_in_one_sentence(
 ) -> None:
     Path(pty.path).chmod(0o600)
     with tempfile.NamedTemporaryFile("w", suffix=".toml") as config:
-        config.write(f'[meter]\nport = "{pty.path}"\n')
+        config.write(f'[device]\nid = "pi"\n[meter]\nport = "{pty.path}"\n')
         config.flush()
         Path(config.name).chmod(0o644)
+        # Another user may not be able to read the modules in this one's home.
+        assert main(["run", "--config", f"{config.name}.absent"]) == 2
+        capsys.readouterr()
         os.seteuid(pwd.getpwnam("nobody").pw_uid)
         try:
             code = main(["run", "--config", config.name])
