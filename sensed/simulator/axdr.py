@@ -12,14 +12,20 @@ VISIBLE_STRING = 0x0A
 INT16 = 0x10
 UINT16 = 0x12
 UINT64 = 0x15
+ENUM = 0x16
 
 _SHORT_LENGTH_MAX = 0x7F
 _LONG_LENGTH = 0x80
 _ARRAY = 0x01
 _STRUCTURE = 0x02
 _INTEGER = 0x0F
-_ENUM = 0x16
-_NUMBERS = {UINT32: (4, False), INT16: (2, True), UINT16: (2, False), UINT64: (8, False)}
+_NUMBERS = {
+    UINT32: (4, False),
+    INT16: (2, True),
+    UINT16: (2, False),
+    UINT64: (8, False),
+    ENUM: (1, False),
+}
 
 UNIT_W, UNIT_VAR, UNIT_WH, UNIT_VARH = 0x1B, 0x1D, 0x1E, 0x20
 UNIT_A, UNIT_V, UNIT_NONE = 0x21, 0x23, 0xFF
@@ -71,7 +77,7 @@ def array(elements: Sequence[bytes]) -> bytes:
 
 def scaler_unit(scaler: int, unit: int) -> bytes:
     """Return the structure of power of ten and unit."""
-    return structure((integer(scaler), bytes((_ENUM, unit))))
+    return structure((integer(scaler), bytes((ENUM, unit))))
 
 
 def integer(value: int) -> bytes:

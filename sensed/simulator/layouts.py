@@ -1,4 +1,4 @@
-"""How each maker writes down a list: items as data, four forms of body.
+"""How each maker writes down a list: items as data, and the forms of body.
 
 An :class:`Item` names a key of the reading, its OBIS code, its A-XDR type and the
 power of ten of one step on the wire. A body is octets together with the fields that
@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 
 from sensed.han.reading import Quantity
 from sensed.simulator import axdr
@@ -77,7 +78,8 @@ class Item:
     """One entry of a list.
 
     ``key`` is a reading's key, or empty for an entry that carries no reading;
-    ``scaler`` the power of ten of one step on the wire, in SI units.
+    ``scaler`` the power of ten of one step on the wire, in SI units; ``text`` what a text
+    always says, where the nameplate does not tell.
     """
 
     key: str
@@ -85,10 +87,16 @@ class Item:
     tag: int
     scaler: int = 0
     unit: int = axdr.UNIT_NONE
+    text: str = ""
 
 
 Body = tuple[bytes, Fields]
 BodyForm = Callable[[Sequence[Item], Moment], Body]
+
+
+def writer(form: BodyForm, items: Sequence[Item]) -> Callable[[Moment], Body]:
+    """Return what writes ``items`` down in this form."""
+    return partial(form, items)
 
 
 def exact(steps: int, scaler: int) -> Quantity:
@@ -111,7 +119,7 @@ def item_value(item: Item, moment: Moment) -> tuple[bytes, str | Quantity | None
     if item.key == "meter_clock":
         return axdr.octets(moment.style.octets(moment.clock)), moment.style.iso(moment.clock)
     if item.tag in _TEXT_TAGS:
-        value = moment.plate.texts[item.key]
+        value = item.text or moment.plate.texts[item.key]
         return axdr.text(item.tag, value), value
     if item.key == "meter_id":
         serial_number = moment.plate.serial_number
@@ -161,10 +169,28 @@ def positional(items: Sequence[Item], moment: Moment) -> Body:
     return _body(items, moment, lambda _, value: value, wrap=axdr.structure)
 
 
-def push_objects(items: Sequence[Item], moment: Moment) -> Body:
-    """Push object list first, describing itself as entry 1, then the values (Landis+Gyr)."""
-    entries = [_push_entry(_CLASS_PUSH_SETUP, _PUSH_SETUP, 2)]
+def mixed(items: Sequence[Item], moment: Moment) -> Body:
+    """One structure: the clock as code, value, then structures of the others (Kaifa MA309)."""
+    pieces: list[bytes] = []
+    fields: Fields = {}
+    for item in items:
+        value, shown = item_value(item, moment)
+        _note(fields, item, shown)
+        coded = _coded(item, value)
+        pieces += coded if item.key == "meter_clock" else [axdr.structure(coded)]
+    return axdr.structure(pieces), fields
+
+
+def push_objects(items: Sequence[Item], moment: Moment, *, setup: str, twice: bool = False) -> Body:
+    """Push object list first, describing itself as entry 1, then the values.
+
+    With ``twice`` the name of the push ``setup`` is entry 2, and the first value.
+    """
+    entries = [_push_entry(_CLASS_PUSH_SETUP, setup, 2)]
     values = []
+    if twice:
+        entries.append(_push_entry(_CLASS_PUSH_SETUP, setup, 1))
+        values.append(axdr.octets(axdr.obis(setup)))
     fields: Fields = {}
     for item in items:
         value, shown = item_value(item, moment)
@@ -176,7 +202,6 @@ def push_objects(items: Sequence[Item], moment: Moment) -> Body:
 
 _TEXT_TAGS = (axdr.OCTET_STRING, axdr.VISIBLE_STRING)
 _CLASS_DATA, _CLASS_REGISTER, _CLASS_CLOCK, _CLASS_PUSH_SETUP = 1, 3, 8, 40
-_PUSH_SETUP = "0-8:25.9.0"
 
 
 def _body(

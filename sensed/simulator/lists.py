@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sensed.simulator.axdr import (
+    ENUM,
     INT16,
     NULL,
     OCTET_STRING,
@@ -137,7 +138,7 @@ _KAMSTRUP_IDENTITY: Items = (
 _FILLER = Item("", "", NULL)
 
 
-def kamstrup_list1(phases: str, *, current_scaler: int = -2) -> Items:
+def kamstrup_list1(phases: str, *, current_scaler: int = -2, voltage_scaler: int = 0) -> Items:
     """Return the ten-second list; places of missing phases hold null-data."""
     missing = (_FILLER,) * (3 - len(phases))
     return (
@@ -145,7 +146,7 @@ def kamstrup_list1(phases: str, *, current_scaler: int = -2) -> Items:
         *_powers("1-1"),
         *_currents(UINT32, current_scaler, media="1-1", phases=phases),
         *missing,
-        *_voltages(UINT16, 0, media="1-1", phases=phases),
+        *_voltages(UINT16, voltage_scaler, media="1-1", phases=phases),
         *missing,
     )
 
@@ -189,7 +190,14 @@ KAMSTRUP_DENMARK: Items = (
     *_kamstrup_phases("energy_import_l{}_wh", 1, 8, 1),
 )
 
-# -- Landis+Gyr, Iskraemeco, Sagemcom, Kaifa MA309 ---------------------------------
+_OF_OTHER_PHASES = ("41", "42", "51", "52", "53", "61", "62", "71", "72", "73")
+KAMSTRUP_DENMARK_SINGLE_PHASE: Items = tuple(
+    item
+    for item in KAMSTRUP_DENMARK
+    if item.obis.partition(":")[2].split(".")[0] not in _OF_OTHER_PHASES
+)
+
+# -- Landis+Gyr -------------------------------------------------------------------
 
 LANDISGYR: Items = (
     Item("meter_id", "0-0:96.1.0", OCTET_STRING),
@@ -199,6 +207,24 @@ LANDISGYR: Items = (
     *_powers(),
     *_energies(0),
 )
+LANDISGYR_E360: Items = (
+    Item("meter_id", "0-0:42.0.0", OCTET_STRING),
+    *_energies(0, media="1-1"),
+    *_powers()[:2],
+    *_voltages(UINT16, -1),
+    *_currents(UINT16, -2),
+)
+LANDISGYR_BARE: Items = (
+    *_voltages(UINT16, 0),
+    *_currents(UINT16, -2),
+    *_powers()[:2],
+    *_energies(0)[:2],
+    *(Item("", "", UINT16) for _ in range(3)),
+    Item("meter_id", "", OCTET_STRING),
+)
+
+# -- Iskraemeco -------------------------------------------------------------------
+
 ISKRAEMECO: Items = (
     _clock("0-0:1.0.0"),
     Item("meter_id", "0-0:96.1.0", OCTET_STRING),
@@ -207,6 +233,44 @@ ISKRAEMECO: Items = (
     *_currents(UINT16, -2),
     *_energies(0)[:2],
 )
+ISKRAEMECO_PUSH: Items = (
+    Item("meter_id", "0-0:42.0.0", OCTET_STRING),
+    *_energies(0, media="1-1"),
+    *_powers("1-1")[:2],
+    *_voltages(UINT16, -1),
+    *_currents(UINT16, -2),
+)
+
+
+def _slovenian(name: str) -> Items:
+    return (Item("meter_id", "", OCTET_STRING), Item("list_version", "", OCTET_STRING, text=name))
+
+
+ISKRAEMECO_SLOVENIA: Items = (
+    *_slovenian("16820005"),
+    *_powers(),
+    *_voltages(UINT16, -1),
+    *_currents(UINT16, -2),
+    *(
+        Item(f"power_{direction}_l{phase}_w", "", UINT32)
+        for direction in ("import", "export")
+        for phase in (1, 2, 3)
+    ),
+)
+_TARIFFS: Items = (Item("", "", UINT32),) * 2
+ISKRAEMECO_SLOVENIA_REGISTERS: Items = (
+    *_slovenian("16820006"),
+    Item("", "", ENUM),
+    Item("", "", OCTET_STRING, text="\x00\x01"),
+    _energies(0)[0],
+    *_TARIFFS,
+    _energies(0)[1],
+    *_TARIFFS,
+    *_energies(0)[2:],
+)
+
+# -- Sagemcom, Kaifa MA309 -----------------------------------------------------------
+
 AUSTRIA: Items = (
     _clock(""),
     *_energies(0)[:2],
@@ -215,4 +279,13 @@ AUSTRIA: Items = (
     *_currents(UINT16, -2),
     Item("power_factor", "1-0:13.7.0", INT16, -3, UNIT_NONE),
     Item("meter_id", "", OCTET_STRING),
+)
+VORARLBERG: Items = (
+    _clock("0-0:1.0.0"),
+    Item("meter_id", "0-0:96.1.0", OCTET_STRING),
+    Item("", "0-0:42.0.0", OCTET_STRING, text="KFM1200200000000"),
+    *_voltages(UINT16, -1),
+    *_currents(UINT16, -2),
+    *_powers()[:2],
+    *_energies(0),
 )

@@ -2,40 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from sensed.simulator import framing, lists
-from sensed.simulator.layouts import (
-    Body,
-    BodyForm,
-    ClockStyle,
-    Moment,
-    aidon_array,
-    flat_triples,
-    pairs,
-    positional,
-    push_objects,
-)
+from sensed.simulator.layouts import ClockStyle, aidon_array, pairs, positional, writer
+from sensed.simulator.meters_central import CENTRAL_EUROPE
+from sensed.simulator.meters_p1 import P1
 from sensed.simulator.model import UNSPECIFIED, ListSpec, MeterModel, Wrapping, hdlc_transport
-from sensed.simulator.p1 import (
-    DSMR4_NO_CRC,
-    DSMR5,
-    SWEDEN_AIDON,
-    SWEDEN_E360,
-    Readout,
-    p1_readout,
-)
 
 _HOUR_S = 3600.0
 _NORWEGIAN = "2400 8E1"
 _KAMSTRUP_LINE = "2400 8N1"
-_P1_LINE = "115200 8N1"
-
-
-def _write(form: BodyForm, items: lists.Items) -> Callable[[Moment], Body]:
-    return partial(form, items)
 
 
 # -- Aidon -----------------------------------------------------------------------
@@ -55,12 +33,12 @@ def _aidon(
         description=f"Aidon {meter_type}, Norway, {about}",
         serial=_NORWEGIAN,
         lists=(
-            ListSpec("list1", 2.5, _write(aidon_array, lists.AIDON_LIST1), group=1),
-            ListSpec("list2", 10.0, _write(aidon_array, list2), group=2),
+            ListSpec("list1", 2.5, writer(aidon_array, lists.AIDON_LIST1), group=1),
+            ListSpec("list2", 10.0, writer(aidon_array, list2), group=2),
             ListSpec(
                 "list3",
                 _HOUR_S,
-                _write(aidon_array, list3),
+                writer(aidon_array, list3),
                 offsets_s=(10.0,),
                 group=2,
                 style=ClockStyle(deviation_min=0, whole_hour=True),
@@ -82,7 +60,7 @@ _AIDON_SWEDEN = MeterModel(
     maker="Aidon",
     description="Aidon, Sweden, 27 items every 10 s, solar",
     serial=_NORWEGIAN,
-    lists=(ListSpec("list", 10.0, _write(aidon_array, lists.AIDON_SWEDEN)),),
+    lists=(ListSpec("list", 10.0, writer(aidon_array, lists.AIDON_SWEDEN)),),
     wrapping=_AIDON,
     meter_type="6534",
     id_prefix="7359992",
@@ -108,9 +86,9 @@ def _kaifa_norway(
         description=f"Kaifa {meter_type}, Norway, {about}",
         serial=_NORWEGIAN,
         lists=(
-            ListSpec("list1", 2.0, _write(positional, lists.KAIFA_LIST1)),
-            ListSpec("list2", 10.0, _write(positional, list2)),
-            ListSpec("list3", _HOUR_S, _write(positional, (*list2, *hourly)), offsets_s=(10.0,)),
+            ListSpec("list1", 2.0, writer(positional, lists.KAIFA_LIST1)),
+            ListSpec("list2", 10.0, writer(positional, list2)),
+            ListSpec("list3", _HOUR_S, writer(positional, (*list2, *hourly)), offsets_s=(10.0,)),
         ),
         wrapping=_KAIFA_NORWAY,
         meter_type=meter_type,
@@ -130,7 +108,7 @@ def _kaifa_sweden(name: str, meter_type: str, *, phases: str = "123") -> MeterMo
         maker="Kaifa",
         description=f"Kaifa {meter_type}, Sweden, positional, every 15 s",
         serial=_NORWEGIAN,
-        lists=(ListSpec("list3", 15.0, _write(positional, items)),),
+        lists=(ListSpec("list3", 15.0, writer(positional, items)),),
         wrapping=Wrapping(hdlc_transport(_KAIFA_SWEDEN_LINK), date="tagged"),
         meter_type=meter_type,
         id_prefix="7340734",
@@ -145,7 +123,7 @@ _KAIFA_SWEDEN_36 = MeterModel(
     maker="Kaifa",
     description="Kaifa MA304H4, Sweden, 36 items every 10 s, solar",
     serial=_NORWEGIAN,
-    lists=(ListSpec("list", 10.0, _write(pairs, lists.KAIFA_SWEDEN)),),
+    lists=(ListSpec("list", 10.0, writer(pairs, lists.KAIFA_SWEDEN)),),
     wrapping=Wrapping(hdlc_transport(_KAIFA_SWEDEN_LINK)),
     meter_type="MA304H4",
     id_prefix="7340734",
@@ -178,11 +156,11 @@ def _kamstrup(  # one row of the table below
         description=f"Kamstrup {meter_type}, {about}",
         serial=_KAMSTRUP_LINE,
         lists=(
-            ListSpec("list1", 10.0, _write(pairs, list1), group=1),
+            ListSpec("list1", 10.0, writer(pairs, list1), group=1),
             ListSpec(
                 "list2",
                 _HOUR_S,
-                _write(pairs, (*list1, *hourly)),
+                writer(pairs, (*list1, *hourly)),
                 offsets_s=_KAMSTRUP_SECONDS,
                 group=2,
             ),
@@ -197,92 +175,25 @@ def _kamstrup(  # one row of the table below
     )
 
 
-_KAMSTRUP_DENMARK = MeterModel(
-    name="kamstrup-dk",
-    maker="Kamstrup",
-    description="Kamstrup Omnipower, Denmark, 65 items every 10 s, authenticated and encrypted",
-    serial=_KAMSTRUP_LINE,
-    lists=(ListSpec("list", 10.0, _write(pairs, lists.KAMSTRUP_DENMARK)),),
-    wrapping=Wrapping(
-        hdlc_transport(framing.Link(b"\x41", b"\x03", 0x13)),
-        date="standard",
-        invoke_id=0,
-        security=0x30,
-    ),
-    meter_type="6841138BN245101090",
-    id_prefix="5706567",
-    list_version="Kamstrup_V0001",
-    style=UNSPECIFIED,
-    solar_peak_w=4000,
-)
-
-# -- Landis+Gyr, Iskraemeco, Austria -------------------------------------------------
-
-_CENTRAL_EUROPE = ClockStyle(deviation_min=-60, hundredths=0)
-_E450_LINK = framing.Link(b"\xce\xff", b"\x03", 0x13)
-_AM550_LINK = framing.Link(b"\xcf", b"\x02\x23", 0x13)
-
-
-def _landisgyr(name: str, about: str, wrapping: Wrapping) -> MeterModel:
+def _kamstrup_denmark(name: str, about: str, items: lists.Items, *, phases: int = 3) -> MeterModel:
     return MeterModel(
         name=name,
-        maker="Landis+Gyr",
-        description=f"Landis+Gyr E450, Switzerland, {about}",
-        serial=_NORWEGIAN,
-        lists=(ListSpec("list", 5.0, _write(push_objects, lists.LANDISGYR)),),
-        wrapping=wrapping,
-        meter_type="E450",
-        id_prefix="LGZ1030",
-        style=_CENTRAL_EUROPE,
-    )
-
-
-_ISKRAEMECO = MeterModel(
-    name="iskraemeco-am550",
-    maker="Iskraemeco",
-    description="Iskraemeco AM550, positional list in segments, order not stated",
-    serial=_P1_LINE,
-    lists=(ListSpec("list", 5.0, _write(positional, lists.ISKRAEMECO)),),
-    wrapping=Wrapping(
-        lambda apdu: framing.segmented_hdlc(framing.LLC + apdu, _AM550_LINK, segment_octets=64),
-        date="standard",
-        invoke_id=0,
-    ),
-    meter_type="AM550",
-    id_prefix="ISK1030",
-    style=ClockStyle(deviation_min=-60, status=0x80, hundredths=0),
-    layout=tuple(item.key or "-" for item in lists.ISKRAEMECO),
-)
-
-
-def _austria(name: str, maker: str, meter_type: str, security: int, serial: str) -> MeterModel:
-    return MeterModel(
-        name=name,
-        maker=maker,
-        description=f"{maker} {meter_type}, Austria, M-Bus, security {security:02X}",
-        serial=serial,
-        lists=(ListSpec("list", 5.0, _write(flat_triples, lists.AUSTRIA)),),
-        wrapping=Wrapping(framing.mbus, date="standard", invoke_id=0, security=security),
-        meter_type=meter_type,
-        id_prefix="1812200",
-        style=_CENTRAL_EUROPE,
-    )
-
-
-# -- P1 ----------------------------------------------------------------------------
-
-
-def _p1(name: str, maker: str, about: str, readout: Readout, every_s: float) -> MeterModel:
-    return MeterModel(
-        name=name,
-        maker=maker,
-        description=f"{maker}, P1, {about}",
-        serial=_P1_LINE,
-        lists=(ListSpec("readout", every_s, partial(p1_readout, readout)),),
-        wrapping=Wrapping(lambda text: text, date="none"),
+        maker="Kamstrup",
+        description=f"Kamstrup Omnipower, Denmark, {about}",
+        serial=_KAMSTRUP_LINE,
+        lists=(ListSpec("list", 10.0, writer(pairs, items)),),
+        wrapping=Wrapping(
+            hdlc_transport(framing.Link(b"\x41", b"\x03", 0x13)),
+            date="standard",
+            invoke_id=0,
+            security=0x30,
+        ),
         meter_type="",
-        id_prefix="E220600",
-        solar_peak_w=3600,
+        id_prefix="5706567",
+        list_version="Kamstrup_V0001",
+        style=UNSPECIFIED,
+        phases=phases,
+        solar_peak_w=4000,
     )
 
 
@@ -328,28 +239,25 @@ _ALL = (
         "Norway, three-phase behind current transformers",
         lists.kamstrup_list1("123", current_scaler=-3),
     ),
-    _KAMSTRUP_DENMARK,
-    _landisgyr(
-        "landisgyr-e450",
-        "push object list",
-        Wrapping(hdlc_transport(_E450_LINK), date="standard", invoke_id=0),
+    _kamstrup(
+        "kamstrup-fine-volts",
+        "6841138BN243101010",
+        "Denmark, not encrypted, voltages in steps of 0.01 V",
+        lists.kamstrup_list1("123", voltage_scaler=-2),
     ),
-    _landisgyr(
-        "landisgyr-e450-gbt",
-        "push object list in general block transfer",
-        Wrapping(
-            lambda apdu: framing.block_transfer(apdu, _E450_LINK, block_octets=180),
-            date="standard",
-            invoke_id=0,
-        ),
+    _kamstrup_denmark(
+        "kamstrup-dk",
+        "65 items every 10 s, authenticated and encrypted",
+        lists.KAMSTRUP_DENMARK,
     ),
-    _ISKRAEMECO,
-    _austria("kaifa-ma309", "Kaifa", "MA309", 0x20, _NORWEGIAN),
-    _austria("sagemcom-t210d", "Sagemcom", "T210-D", 0x21, _KAMSTRUP_LINE),
-    _p1("p1-se", "Landis+Gyr E360", "Sweden, every 10 s, solar", SWEDEN_E360, 10.0),
-    _p1("p1-se-aidon", "Aidon RJ12", "Sweden, every 10 s, solar", SWEDEN_AIDON, 10.0),
-    _p1("p1-dsmr5", "Iskraemeco", "DSMR 5, every second, solar", DSMR5, 1.0),
-    _p1("p1-nocrc", "Xemex", "DSMR without check value, every 10 s", DSMR4_NO_CRC, 10.0),
+    _kamstrup_denmark(
+        "kamstrup-dk-1ph",
+        "single-phase, authenticated and encrypted",
+        lists.KAMSTRUP_DENMARK_SINGLE_PHASE,
+        phases=1,
+    ),
+    *CENTRAL_EUROPE,
+    *P1,
 )
 
 METERS: Mapping[str, MeterModel] = MappingProxyType({model.name: model for model in _ALL})

@@ -27,6 +27,7 @@ _FLAG_CODES = {
     "Kaifa": b"KFM",
     "Kamstrup": b"KAM",
     "Landis+Gyr": b"LGZ",
+    "NES": b"NES",
     "Sagemcom": b"SAG",
     "Xemex": b"XMX",
 }
@@ -68,9 +69,10 @@ class Wrapping:
 
     def wrap(self, body: bytes, moment: Moment, counter: int, keys: Keys) -> bytes:
         """Return the octets on the wire; ``counter`` is the invocation counter."""
-        if self.date == "none":
-            return self.transport(body)
-        apdu = framing.notification(body, invoke_id=self.invoke_id, date=self.date_octets(moment))
+        apdu = body
+        if self.date != "none":
+            date = self.date_octets(moment)
+            apdu = framing.notification(body, invoke_id=self.invoke_id, date=date)
         if self.security is not None:
             cipher = framing.Cipher(
                 self.security, moment.plate.system_title, keys.encryption, keys.authentication

@@ -28,13 +28,18 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Readout:
-    """One maker's readout: identification, lines before and after the numbers, check value."""
+    """One maker's readout: identification, lines before and after the numbers, check value.
+
+    ``name_code`` is the code of the meter's number, in hex, empty where it is not sent;
+    ``clock`` how the date is written.
+    """
 
     identification: str
     lines: tuple[Line, ...]
     head: tuple[str, ...] = ()
     tail: tuple[str, ...] = ()
-    names_meter: bool = False
+    name_code: str = ""
+    clock: str = "%y%m%d%H%M%S{season}"
     crc: bool = True
 
 
@@ -43,12 +48,12 @@ def p1_readout(readout: Readout, moment: Moment) -> tuple[bytes, Fields]:
     clock = moment.clock.replace(microsecond=0)
     fields: Fields = {"meter_clock": clock.isoformat(timespec="seconds")}
     season = "S" if clock.month in _SUMMER_MONTHS else "W"
-    stamp = f"0-0:1.0.0({clock:%y%m%d%H%M%S}{season})"
-    rows = [f"/{readout.identification}", "", *readout.head, stamp]
-    if readout.names_meter:
+    stamp = clock.strftime(readout.clock).format(season=season)
+    rows = [f"/{readout.identification}", "", *readout.head, f"0-0:1.0.0({stamp})"]
+    if readout.name_code:
         meter_id = moment.plate.texts["meter_id"]
         fields["meter_id"] = meter_id
-        rows.append(f"0-0:96.1.1({meter_id.encode('ascii').hex().upper()})")
+        rows.append(f"{readout.name_code}({meter_id.encode('ascii').hex().upper()})")
     rows += [_row(line, moment, fields) for line in readout.lines]
     text = "\r\n".join((*rows, *readout.tail, "!")).encode("ascii")
     check = f"{crc_arc(text):04X}".encode("ascii") if readout.crc else b""
@@ -117,8 +122,17 @@ DSMR5 = Readout(
         "0-1:96.1.0(4731303138333430313538383732343334)",
         "0-1:24.2.1(250415110000W)(04890.857*m3)",
     ),
-    names_meter=True,
+    name_code="0-0:96.1.1",
 )
 DSMR4_NO_CRC = Readout(
-    "XMX5LGBBFFB231314239", _DSMR_LINES, head=("1-3:0.2.8(42)",), names_meter=True, crc=False
+    "XMX5LGBBFFB231314239",
+    _DSMR_LINES,
+    head=("1-3:0.2.8(42)",),
+    name_code="0-0:96.1.1",
+    crc=False,
+)
+SWEDEN_KAMSTRUP = Readout("KAM5", _SWEDEN_LINES)
+DENMARK_NES = Readout("NES5:83335-3E", _SWEDEN_LINES, clock="%Y%m%d %H:%M:%S")
+LUXEMBOURG = Readout(
+    "SAG5\\253769653_A", _SWEDEN_LINES, head=("1-3:0.2.8(42)",), name_code="0-0:42.0.0"
 )

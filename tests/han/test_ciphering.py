@@ -75,7 +75,7 @@ def test_there_are_ciphered_meters_of_every_kind() -> None:
 def test_without_a_key(name: str) -> None:
     sent = telegrams(name)
     decoder = HanDecoder()
-    events = decoder.receive(b"".join(telegram.wire for telegram in sent))
+    events = decoder.receive(b"".join(telegram.wire for telegram in sent)) + decoder.silence()
     assert causes(events) == [Sealed.NO_KEY] * len(sent)
     assert decoder.counters.lists_without_key == len(sent)
 
@@ -84,7 +84,7 @@ def test_without_a_key(name: str) -> None:
 def test_with_a_wrong_key(name: str) -> None:
     sent = telegrams(name)
     decoder = HanDecoder(keys=MeterKeys(OTHER, TEST_AUTHENTICATION_KEY))
-    events = decoder.receive(b"".join(telegram.wire for telegram in sent))
+    events = decoder.receive(b"".join(telegram.wire for telegram in sent)) + decoder.silence()
     assert causes(events) == [Sealed.WRONG_KEY] * len(sent) == [type(e) and e.cause for e in events]
     assert decoder.counters.lists_wrong_key == len(sent)
 

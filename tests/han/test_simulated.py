@@ -6,10 +6,10 @@ import random
 
 import pytest
 
-from sensed.han import Event, ListDecoded, ListUnknown, MeterKeys
+from sensed.han import Event, HanDecoder, ListDecoded, ListUnknown, MeterKeys
 from sensed.simulator import METERS
 from tests.han.frames import decode, readings
-from tests.han.simulated import KEYS, READABLE, telegrams
+from tests.han.simulated import BARE, KEYS, READABLE, telegrams
 
 
 @pytest.mark.parametrize("name", READABLE)
@@ -30,18 +30,17 @@ def test_maker_is_named(name: str) -> None:
         assert METERS[name].maker.startswith(event.maker)
 
 
-def test_a_list_that_does_not_tell_its_order_is_read_by_a_configured_layout() -> None:
-    sent = telegrams("iskraemeco-am550")
+@pytest.mark.parametrize("name", [name for name, model in METERS.items() if model.layout])
+def test_a_list_that_does_not_tell_its_order_is_read_by_a_configured_layout(name: str) -> None:
+    sent = telegrams(name)
+    data = b"".join(telegram.wire for telegram in sent)
     for sizes in ([5000], [1]):
-        events = decode(
-            b"".join(telegram.wire for telegram in sent),
-            sizes,
-            layout=METERS["iskraemeco-am550"].layout,
-        )
+        events = decode(data, sizes, keys=KEYS, layout=METERS[name].layout)
         assert readings(events) == [telegram.reading for telegram in sent]
-    assert {(event.layout, event.maker) for event in events if isinstance(event, ListDecoded)} == {
-        ("configured", "Iskraemeco")
-    }
+        assert {
+            (event.layout, event.maker) for event in events if isinstance(event, ListDecoded)
+        } == {("configured", METERS[name].maker)}
+    assert not readings(decode(data, keys=KEYS))
 
 
 @pytest.mark.parametrize("change", ["short", "long", "swapped", "text for number", "none"])
@@ -65,10 +64,24 @@ def test_without_the_right_layout_it_is_reported_with_its_structure(change: str)
 
 def test_meters_may_be_swapped_while_running() -> None:
     dice = random.Random(1)
-    sent = [telegram for name in READABLE for telegram in telegrams(name)[:2]]
+    framed = [name for name in READABLE if name != BARE]
+    sent = [telegram for name in framed for telegram in telegrams(name)[:2]]
     dice.shuffle(sent)
     data = b"".join(telegram.wire for telegram in sent)
     assert readings(decode(data, [97], keys=KEYS)) == [telegram.reading for telegram in sent]
+
+
+def test_silence_lets_a_bare_telegram_follow_any_other_and_damage() -> None:
+    decoder = HanDecoder(keys=KEYS)
+    dice = random.Random(2)
+    sent = [telegram for name in READABLE for telegram in telegrams(name)[:1]]
+    sent += telegrams(BARE)[1:8]
+    dice.shuffle(sent)
+    for telegram in sent:
+        decoder.receive(telegram.wire[:40] + telegram.wire[45:])
+        decoder.silence()
+        events = decoder.receive(telegram.wire) + decoder.silence()
+        assert readings(events) == [telegram.reading]
 
 
 @pytest.mark.parametrize("name", ["aidon-3ph-it", "kamstrup-3ph", "kaifa-ma309", "p1-se"])

@@ -31,7 +31,14 @@ TRUE_SIZES = {
     "kaifa-se-ma105h2e": {"list3": 137},
     "kamstrup-3ph": {"list1": 228, "list2": 302},
     "kamstrup-1ph": {"list1": 188, "list2": 262},
+    "kamstrup-fine-volts": {"list1": 228},
     "kamstrup-dk": {"list": 491},
+    "kamstrup-dk-1ph": {"list": 317},
+    "landisgyr-e360": {"list": 354},
+    "iskraemeco-am550-si": {"list": 131, "registers": 109},
+    "iskraemeco-am550-ch": {"list": 379},
+    "p1-se": {"readout": 704},
+    "p1-se-kamstrup": {"readout": 700},
 }
 
 
@@ -143,6 +150,13 @@ def test_kamstrup_has_an_hourly_second_of_its_own() -> None:
 @pytest.mark.parametrize("name", ["kaifa-se-ma304h4d", "kaifa-se-ma105h2e"])
 def test_swedish_positional_kaifa_sends_every_15_s(name: str) -> None:
     assert starts(during(name, 61), "list3") == [0, 15, 30, 45, 60]
+
+
+def test_slovenian_meters_send_their_registers_beside_the_other_list() -> None:
+    telegrams = during("iskraemeco-am550-si", 121, start=BEFORE_THE_HOUR)
+    assert starts(telegrams, "list") == list(range(0, 121, 5))
+    (registers_s,) = starts(telegrams, "registers")
+    assert 60 < registers_s < 61
 
 
 @pytest.mark.parametrize("name", METERS)
