@@ -86,6 +86,8 @@ class NetworkWatch:
         self._changed = asyncio.Event()
         self._wifi_profiles: dict[str, bool] = {}
         self._stale: set[str] = set()
+        self._granted: dict[str, str] = {}
+        self._granted_stale = True
 
     async def run(self) -> None:
         """Watch until cancelled. Raises BusError when the bus is lost."""
@@ -123,11 +125,14 @@ class NetworkWatch:
 
     def _owner_changed(self, _owned: bool) -> None:  # noqa: FBT001 - the bus calls it by position
         self._wifi_profiles.clear()
+        self._granted_stale = True
         self._changed.set()
 
     def _hear(self, signal: Signal) -> None:
         if signal.path.startswith(f"{PATH}/Settings/"):
             self._stale.add(signal.path)
+        if signal.member == "CheckPermissions":
+            self._granted_stale = True
         self._changed.set()
 
     # -- reading ---------------------------------------------------------------------
@@ -157,8 +162,16 @@ class NetworkWatch:
         )
 
     async def _permissions(self) -> dict[str, str]:
-        (granted,) = await self._bus.call(NAME, PATH, f"{NAME}.GetPermissions")
-        return dict(granted)
+        """Ask only when they may have changed: polkit works for seconds on a small board."""
+        if self._granted_stale:
+            self._granted_stale = False
+            try:
+                (granted,) = await self._bus.call(NAME, PATH, f"{NAME}.GetPermissions")
+            except BusError:
+                self._granted_stale = True
+                raise
+            self._granted = dict(granted)
+        return self._granted
 
     async def _count_wifi_profiles(self) -> int:
         (paths,) = await self._bus.call(NAME, f"{PATH}/Settings", f"{SETTINGS}.ListConnections")

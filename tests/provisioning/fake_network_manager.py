@@ -143,6 +143,10 @@ class FakeNetworkManager(Peer):
         self._give_address(ETHERNET, address)
         self.set_state(ETHERNET, 100, 0)
 
+    def change_permission(self, action: str, answer: str) -> None:
+        self.permissions[action] = answer
+        self.emit(PATH, f"{NM}.CheckPermissions", "")
+
     def pull_cable(self) -> None:
         self.set_state(ETHERNET, 20, 40)
 

@@ -243,6 +243,21 @@ async def test_missing_permission_is_told(stage: Stage) -> None:
         assert stage.setup[-1].join.cause == "permission"
 
 
+async def test_permissions_are_asked_for_again_only_when_they_change(stage: Stage) -> None:
+    action = "org.freedesktop.NetworkManager.wifi.scan"
+    async with running(stage.sensed.run()):
+        await until(lambda: stage.facts and stage.facts[-1].available)
+        stage.nm.connect_cable("10.0.0.2")
+        await until(lambda: stage.facts[-1].addresses == ("10.0.0.2",))
+        stage.nm.pull_cable()
+        await until(lambda: not stage.facts[-1].addresses)
+        assert stage.nm.calls.count("GetPermissions") == 1
+
+        stage.nm.change_permission(action, "no")
+        await until(lambda: stage.facts[-1].missing_permissions == (action,))
+        assert stage.nm.calls.count("GetPermissions") == 2
+
+
 async def test_a_profile_that_cannot_be_saved_is_no_success(stage: Stage) -> None:
     stage.nm.can_save = False
     async with running(stage.sensed.run()):
