@@ -131,7 +131,7 @@ class Daemon:
         self._reporter = Reporter(
             self._board, self._watch, on_state=self._state_changed, on_report=self._reported
         )
-        self._news.uplink_set(is_set=self._uplink is not None)
+        self._news.broker_set(config.mqtt.host)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run every part until ``stop`` is set, then end them all."""
@@ -210,7 +210,7 @@ class Daemon:
             self._meter = self._make_meter(config)
         if "uplink" in names:
             self._uplink = self._make_uplink(config)
-            self._news.uplink_set(is_set=self._uplink is not None)
+            self._news.broker_set(config.mqtt.host)
             if self._uplink is not None:
                 self._uplink.set_meter(self._identity)
         if "provisioning" in names:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+
 import structlog
 
 from sensed.daemon.facts import FactBoard
@@ -17,20 +19,22 @@ class News:
 
     NetworkManager, where there is one, is asked for the addresses and for whether there is
     any network to be on; without it the kernel's own addresses serve. A broker that
-    acknowledges proves both, whoever manages the link.
+    acknowledges proves both, whoever manages the link. The kernel says at once that no
+    address is left, whereas a broken link is noticed only later: then nothing is proven any
+    more, but by a broker on this very machine.
     """
 
     def __init__(self, board: FactBoard) -> None:
         self._board = board
-        self._uplink_set = False
+        self._broker = ""
         self._kernel: tuple[str, ...] | None = None
         self._network = NetworkFacts()
         self._told: tuple[str, ...] | None = None
         self._linked = False
 
-    def uplink_set(self, *, is_set: bool) -> None:
-        """Note whether a broker is configured; nothing is known of its link yet."""
-        self._uplink_set = is_set
+    def broker_set(self, host: str | None) -> None:
+        """Note which broker is configured, if any; nothing is known of its link yet."""
+        self._broker = host or ""
         self._linked = False
         self._board.set("cloud", holds=None)
         self._tell_configured()
@@ -38,6 +42,7 @@ class News:
     def kernel_addresses(self, addresses: tuple[str, ...]) -> None:
         """Note the usable addresses that the kernel has."""
         self._kernel = addresses
+        self._tell_configured()
         self._tell_address()
 
     def network(self, facts: NetworkFacts) -> None:
@@ -78,10 +83,14 @@ class News:
         _log.warning("light_unavailable", detail=str(error))
         self._board.set("light", holds=False, cause="light_unavailable", detail=str(error))
 
+    @property
+    def _proven(self) -> bool:
+        return self._linked and (self._kernel != () or _is_here(self._broker))
+
     def _tell_configured(self) -> None:
-        if not self._uplink_set:
+        if not self._broker:
             cause, detail = "no_broker", "No broker is configured: set mqtt.host."
-        elif self._network.needs_wifi and not self._linked:
+        elif self._network.needs_wifi and not self._proven:
             cause, detail = "no_network", "No Wi-Fi network is saved and no cable is connected."
         else:
             cause, detail = "", ""
@@ -91,13 +100,22 @@ class News:
         addresses = self._network.addresses if self._network.available else self._kernel
         if addresses is None:
             return
+        if self._kernel == ():
+            addresses = ()
         if addresses != self._told:
             self._told = addresses
             _log.info("addresses_changed", addresses=", ".join(addresses) or "none")
-        there = bool(addresses) or self._linked
+        there = bool(addresses) or self._proven
         self._board.set(
             "address",
             holds=there,
             cause="" if there else "no_address",
             detail="" if there else "No link has an address: check Wi-Fi, cable and DHCP.",
         )
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
