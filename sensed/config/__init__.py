@@ -1,6 +1,6 @@
 """Configuration: what the administrator and the phone have set, validated whole.
 
-Public door: :func:`load_config`, :class:`Config` and its sections.
+Public door: :func:`load_config`, :class:`Config` and its sections, :class:`SettingsStore`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from sensed.config.schema import (
     MqttSection,
     SetupSection,
 )
+from sensed.config.store import Proposal, SettingError, SettingsStore
 
 __all__ = [
     "ETC_PATH",
@@ -31,6 +32,9 @@ __all__ = [
     "LogSection",
     "MeterSection",
     "MqttSection",
+    "Proposal",
+    "SettingError",
+    "SettingsStore",
     "SetupSection",
     "load_config",
 ]

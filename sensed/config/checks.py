@@ -5,6 +5,7 @@ A check takes what TOML delivers and returns the typed value.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Sequence
 from decimal import Decimal
@@ -20,6 +21,10 @@ Check = Callable[[object], T]
 _BCM_LINES: Final = range(28)
 _LINES_OF_A_LIGHT: Final = 3
 _MAX_CT_RATIO: Final = 10_000
+_LONGEST_CERTIFICATES: Final = 3072
+_WEB_ADDRESS: Final = re.compile(
+    r"(https://[^/?#\s]+|http://localhost(:\d{1,5})?)([/?][^#\s]*)?", re.ASCII
+)
 _SERIAL_FORMAT: Final = re.compile(r"(300|[1-9]\d{2,5}) [5-8][NEO][12]", re.ASCII)
 
 
@@ -94,6 +99,24 @@ def secret(value: object) -> Secret:
     if not isinstance(value, str) or not value:
         raise ValueError("must be a text in quotes")
     return Secret(value)
+
+
+def certificates(value: object) -> str:
+    """Accept one certificate or several as PEM text."""
+    if isinstance(value, str) and value.isascii() and len(value) <= _LONGEST_CERTIFICATES:
+        import ssl
+
+        with contextlib.suppress(ssl.SSLError):
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=value)
+            return value
+    raise ValueError(f"must be certificates as PEM text of at most {_LONGEST_CERTIFICATES} octets")
+
+
+def web_address(value: object) -> str:
+    """Accept the address of a page that browsers let use Bluetooth: https, or this machine."""
+    if not isinstance(value, str) or not _WEB_ADDRESS.fullmatch(value):
+        raise ValueError("must be an address that begins with https:// and has no fragment")
+    return value
 
 
 def key_hex(value: object) -> Secret:

@@ -24,6 +24,9 @@ STATE_PATH: Final = Path(os.environ.get("STATE_DIRECTORY", "/var/lib/sensed")) /
 
 _LARGEST_FILE: Final = 64 * 1024
 
+Tables = Mapping[str, Any]
+"""What TOML delivers: section to key to value."""
+
 
 def load_config(etc: Path | None = None, state: Path | None = STATE_PATH) -> Config:
     """Return the configuration.
@@ -31,39 +34,63 @@ def load_config(etc: Path | None = None, state: Path | None = STATE_PATH) -> Con
     ``etc`` is the administrator's file; ``None`` means the usual place, where its
     absence is no error. ``state`` may be absent. Raises ConfigError.
     """
+    return compose(etc, {} if state is None else read_state(state), str(state))
+
+
+def compose(etc: Path | None, state: Tables, source: str = str(STATE_PATH)) -> Config:
+    """Return the configuration that ``state``, told as ``source``, would make.
+
+    Raises ConfigError.
+    """
     merged: dict[str, dict[str, object]] = {}
-    if state is not None:
-        _merge(merged, _read(state, required=False))
-    _merge(merged, _read(etc or ETC_PATH, required=etc is not None))
+    for path, tables in ((source, state), (str(etc or ETC_PATH), _read_etc(etc))):
+        for section, key, value in _checked(path, tables):
+            merged.setdefault(section, {})[key] = value
     return Config(**{name: SECTIONS[name](**values) for name, values in merged.items()})
 
 
-def _merge(into: dict[str, dict[str, object]], more: Iterator[tuple[str, str, object]]) -> None:
-    for section, key, value in more:
-        into.setdefault(section, {})[key] = value
+def read_state(path: Path) -> Tables:
+    """Return what the phone set, unchecked; nothing when there is no file. Raises ConfigError."""
+    return _parse(path, required=False)
 
 
-def _read(path: Path, *, required: bool) -> Iterator[tuple[str, str, object]]:
-    """Yield (section, key, checked value) of one file."""
-    for section, table in _parse(path, required=required).items():
+def fixed_in(etc: Path | None) -> frozenset[str]:
+    """Return the settings that the administrator has fixed, as ``mqtt.host``.
+
+    Raises ConfigError.
+    """
+    path = etc or ETC_PATH
+    checked = _checked(str(path), _read_etc(etc))
+    return frozenset(f"{section}.{key}" for section, key, _ in checked)
+
+
+def _read_etc(etc: Path | None) -> Tables:
+    return _parse(etc or ETC_PATH, required=etc is not None)
+
+
+def _checked(source: str, tables: Tables) -> Iterator[tuple[str, str, object]]:
+    """Yield (section, key, checked value)."""
+    for section, table in tables.items():
         if section not in SECTIONS:
-            raise ConfigError(f"{path}: unknown section [{section}]{_nearest(section, SECTIONS)}.")
+            raise ConfigError(
+                f"{source}: unknown section [{section}]{_nearest(section, SECTIONS)}."
+            )
         if not isinstance(table, dict):
-            raise ConfigError(f"{path}: {section} must be a section, written as [{section}].")
+            raise ConfigError(f"{source}: {section} must be a section, written as [{section}].")
         known = {item.name: item for item in fields(SECTIONS[section])}
         for key, value in table.items():
             if key not in known:
                 raise ConfigError(
-                    f"{path}: unknown key {section}.{key}{_nearest(key, known)} "
+                    f"{source}: unknown key {section}.{key}{_nearest(key, known)} "
                     "(sensed.toml(5) lists them all)."
                 )
             try:
                 yield section, key, known[key].metadata["check"](value)
             except ValueError as error:
-                raise ConfigError(f"{path}: {section}.{key} {error}.") from None
+                raise ConfigError(f"{source}: {section}.{key} {error}.") from None
 
 
-def _parse(path: Path, *, required: bool) -> Mapping[str, Any]:
+def _parse(path: Path, *, required: bool) -> Tables:
     try:
         with path.open("rb") as file:
             data = file.read(_LARGEST_FILE + 1)

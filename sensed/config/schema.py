@@ -1,12 +1,13 @@
 """Every setting there is: one table, read by the loader, the manual and the shell completion.
 
-A setting's field carries its check, its help and whether it is a secret.
+A setting's field carries its check, its help, and what set-up from a phone may do with it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
+from enum import Enum, auto
 from typing import Any, TypeVar
 
 from sensed.config import checks
@@ -16,9 +17,19 @@ from sensed.secret import Secret
 T = TypeVar("T")
 
 
-def setting(default: Any, check: checks.Check[T], help_text: str) -> T:
+class FromPhone(Enum):
+    """Whether set-up from a phone may set a setting, and may be shown it."""
+
+    NO = auto()
+    YES = auto()
+    WRITE_ONLY = auto()
+
+
+def setting(
+    default: Any, check: checks.Check[T], help_text: str, phone: FromPhone = FromPhone.NO
+) -> T:
     """Declare a setting with its default, its check and one sentence of help."""
-    metadata = {"check": check, "help": help_text}
+    metadata = {"check": check, "help": help_text, "phone": phone}
     value: T = field(default=default, metadata=metadata)
     return value
 
@@ -36,6 +47,7 @@ class DeviceSection:
         "sensed",
         checks.text("a name", longest=64),
         "Name of this device for people: in set-up and in Home Assistant.",
+        FromPhone.YES,
     )
 
 
@@ -57,11 +69,13 @@ class MeterSection:
         None,
         checks.optional(checks.key_hex),
         "Encryption key from the grid company, for meters that encrypt.",
+        FromPhone.WRITE_ONLY,
     )
     auth_key: Secret | None = setting(
         None,
         checks.optional(checks.key_hex),
         "Authentication key from the grid company, where there is one.",
+        FromPhone.WRITE_ONLY,
     )
     ct_ratio: int | Decimal = setting(
         1,
@@ -84,20 +98,48 @@ class MqttSection:
         None,
         checks.optional(checks.text("a host name or address")),
         "Host name or address of the broker; empty: not configured.",
+        FromPhone.YES,
     )
-    port: int = setting(1883, checks.integer(1, 65535), "TCP port of the broker.")
-    protocol: str = setting("3.1.1", checks.one_of(("3.1.1", "5")), "Version of MQTT.")
+    port: int = setting(
+        1883,
+        checks.integer(1, 65535),
+        "TCP port of the broker.",
+        FromPhone.YES,
+    )
+    protocol: str = setting(
+        "3.1.1",
+        checks.one_of(("3.1.1", "5")),
+        "Version of MQTT.",
+        FromPhone.YES,
+    )
     username: str | None = setting(
-        None, checks.optional(checks.text("a user name")), "User name at the broker."
+        None,
+        checks.optional(checks.text("a user name")),
+        "User name at the broker.",
+        FromPhone.YES,
     )
     password: Secret | None = setting(
-        None, checks.optional(checks.secret), "Password at the broker."
+        None,
+        checks.optional(checks.secret),
+        "Password at the broker.",
+        FromPhone.WRITE_ONLY,
     )
-    tls: bool = setting(False, checks.boolean, "Encrypt the connection and verify the broker.")
+    tls: bool = setting(
+        False,
+        checks.boolean,
+        "Encrypt the connection and verify the broker.",
+        FromPhone.YES,
+    )
     ca_file: str | None = setting(
         None,
         checks.optional(checks.text("a file's path")),
         "Certificates to trust instead of the system's, as a PEM file.",
+    )
+    ca_pem: str | None = setting(
+        None,
+        checks.optional(checks.certificates),
+        "Certificates to trust instead of the system's, as PEM text: what a phone can set.",
+        FromPhone.WRITE_ONLY,
     )
     tls_lowest: str = setting(
         "1.2", checks.one_of(("1.2", "1.3")), "Lowest version of TLS to accept."
@@ -128,19 +170,25 @@ class FuseSection:
         None,
         checks.optional(checks.number(1, 10_000)),
         "Main fuse in ampere; empty: chargers are only ever given the fail-safe current.",
+        FromPhone.YES,
     )
     margin_a: int | Decimal = setting(
-        2, checks.number(0, 10_000), "Ampere of the main fuse that stay unused."
+        2,
+        checks.number(0, 10_000),
+        "Ampere of the main fuse that stay unused.",
+        FromPhone.YES,
     )
     failsafe_a: int | Decimal = setting(
         6,
         checks.number(0, 10_000),
         "Current that chargers may draw while nothing is known; 0 makes them pause.",
+        FromPhone.YES,
     )
     net: str | None = setting(
         None,
         checks.optional(checks.one_of(("TN", "IT", "TT"))),
         "Kind of supply: TN, IT or TT; empty: found from the lists.",
+        FromPhone.YES,
     )
     phases: int | None = setting(
         None, checks.optional(checks.integer(1, 3)), "Phases, 1 or 3; empty: found from the lists."
@@ -184,7 +232,19 @@ class SetupSection:
     improv: str = setting(
         "auto",
         checks.one_of(("auto", "button", "off")),
-        "Set-up over Bluetooth: auto opens it while there is no network, button only on request.",
+        "Set-up of Wi-Fi over Bluetooth for Improv apps, which send the password in clear: auto "
+        "opens it while there is no network, button only on request.",
+    )
+    encrypted: str = setting(
+        "auto",
+        checks.one_of(("auto", "button", "off")),
+        "Encrypted set-up over Bluetooth, with the set-up code: auto also opens it for a quarter "
+        "of an hour after the start while the device is not configured, button only on request.",
+    )
+    page: str = setting(
+        "https://sensed.example/setup/",
+        checks.web_address,
+        "Address of the set-up page, for the QR code of the set-up code.",
     )
     button: int | None = setting(
         None,
@@ -207,12 +267,19 @@ class LightSection:
         "default",
         checks.one_of(("default", "colour_blind")),
         "Colours of the states; colour_blind has blue for well and yellow for not.",
+        FromPhone.YES,
     )
-    brightness: int = setting(100, checks.integer(1, 100), "Brightness in per cent.")
+    brightness: int = setting(
+        100,
+        checks.integer(1, 100),
+        "Brightness in per cent.",
+        FromPhone.YES,
+    )
     night: NightHours | None = setting(
         None,
         checks.optional(checks.night_hours),
         "Hours, such as 22:00-06:30, in which the light is dark while all is well.",
+        FromPhone.YES,
     )
 
 

@@ -44,6 +44,7 @@ def broker(config: Config) -> BrokerSettings | None:
         tls=mqtt.tls,
         tls_lowest=cast("TlsVersion", mqtt.tls_lowest),
         ca_file=mqtt.ca_file,
+        ca_pem=mqtt.ca_pem,
         client_cert_file=mqtt.client_cert_file,
         client_key_file=mqtt.client_key_file,
         base_topic=mqtt.base_topic,

@@ -30,6 +30,10 @@ class NightHours:
         hours = [int(group) for group in match.groups()]
         return cls(time(hours[0], hours[1]), time(hours[2], hours[3]))
 
+    def __str__(self) -> str:
+        """Return the hours as they are written in settings."""
+        return f"{self.begins:%H:%M}-{self.ends:%H:%M}"
+
     def include(self, now: datetime) -> bool:
         """Tell whether it is night at ``now`` (local time)."""
         moment = now.time()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import fields
-from decimal import Decimal
 from textwrap import wrap
 from typing import Final
 
 from sensed.config.schema import SECTIONS
+from sensed.config.toml import toml_value
 
 _HEAD: Final = """\
 # Configuration of sensed; sensed.toml(5) explains it.
@@ -29,16 +28,3 @@ def example_settings() -> str:
             lines += [f"# {line}" for line in wrap(item.metadata["help"], 92)]
             lines += [f"#{item.name} = {toml_value(item.default)}"]
     return "\n".join(lines) + "\n"
-
-
-def toml_value(value: object) -> str:
-    """Return a setting's default as TOML; not set is the empty string."""
-    if value is None:
-        return '""'
-    if isinstance(value, str | bool | int | float):
-        return json.dumps(str(value) if isinstance(value, str) else value)
-    if isinstance(value, Decimal):
-        return str(value)
-    if isinstance(value, tuple | list):
-        return "[" + ", ".join(toml_value(item) for item in value) + "]"
-    raise TypeError(f"no TOML for {value!r}")

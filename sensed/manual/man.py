@@ -10,8 +10,8 @@ from dataclasses import fields
 from typing import Any, Final
 
 from sensed.config.schema import SECTIONS
+from sensed.config.toml import toml_value
 from sensed.events import EVENTS
-from sensed.manual.example import toml_value
 from sensed.manual.model import Argument, Command
 
 _EXIT_CODES: Final = (

@@ -9,6 +9,7 @@ from sensed.uplink.settings import (
     HistorySettings,
     SafetySettings,
 )
+from sensed.uplink.trial import find_broker, try_broker
 from sensed.uplink.uplink import Timing, Uplink
 
 __all__ = [
@@ -25,4 +26,6 @@ __all__ = [
     "Stamp",
     "Timing",
     "Uplink",
+    "find_broker",
+    "try_broker",
 ]

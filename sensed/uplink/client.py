@@ -61,7 +61,12 @@ class Hearer(Protocol):
 
 
 async def connect(
-    settings: BrokerSettings, dialer: Dialer, will: Message, hearer: Hearer, *, deadline_s: float
+    settings: BrokerSettings,
+    dialer: Dialer,
+    will: Message | None,
+    hearer: Hearer,
+    *,
+    deadline_s: float,
 ) -> Connection:
     """Return a connection that the broker has accepted. Raises LinkError."""
     endpoint = Endpoint(settings.host, settings.port)
@@ -79,7 +84,7 @@ class Connection:
     """A connection over ``sock``; ``lost`` tells when and why it has ended."""
 
     def __init__(
-        self, sock: socket.socket, settings: BrokerSettings, will: Message, hearer: Hearer
+        self, sock: socket.socket, settings: BrokerSettings, will: Message | None, hearer: Hearer
     ) -> None:
         """Own ``sock`` from now on."""
         self._endpoint = Endpoint(settings.host, settings.port)
@@ -152,7 +157,7 @@ class _Session(aiomqtt.Client):
     """aiomqtt's client without its connecting: that library's insides end in this class."""
 
     def __init__(
-        self, sock: socket.socket, settings: BrokerSettings, will: Message, hearer: Hearer
+        self, sock: socket.socket, settings: BrokerSettings, will: Message | None, hearer: Hearer
     ) -> None:
         super().__init__(
             settings.host,
@@ -161,7 +166,7 @@ class _Session(aiomqtt.Client):
             password=settings.password.reveal() if settings.password else None,
             identifier=settings.identifier,
             protocol=_PROTOCOLS[settings.protocol],
-            will=aiomqtt.Will(will.topic, will.payload, will.qos, will.retain),
+            will=aiomqtt.Will(will.topic, will.payload, will.qos, will.retain) if will else None,
             keepalive=settings.keepalive_s,
             max_queued_incoming_messages=1,
             max_inflight_messages=_MOST_UNACKNOWLEDGED,

@@ -30,7 +30,7 @@ _THREE: Final = 3
 class BrokerSettings:
     """One broker and this device's name there.
 
-    ``ca_file`` replaces the system's trusted certificates; ``client_cert_file`` and
+    ``ca_file`` or ``ca_pem`` replaces the system's trusted certificates; ``client_cert_file`` and
     ``client_key_file`` (which may be one file) show who this device is; ``client_id``
     defaults to ``sensed-<device_id>``. Raises ConfigError for values MQTT cannot carry.
     """
@@ -44,6 +44,7 @@ class BrokerSettings:
     tls: bool = False
     tls_lowest: TlsVersion = "1.2"
     ca_file: str | None = None
+    ca_pem: str | None = None
     client_cert_file: str | None = None
     client_key_file: str | None = None
     base_topic: str = "sensed"
@@ -70,7 +71,9 @@ class BrokerSettings:
             raise ConfigError("A password for the broker needs a user name with it.")
         if self.client_key_file and not self.client_cert_file:
             raise ConfigError("A client key for the broker needs a client certificate with it.")
-        if (self.client_cert_file or self.ca_file) and not self.tls:
+        if self.ca_file and self.ca_pem:
+            raise ConfigError("Give the broker's certificates as a file or as text, not as both.")
+        if (self.client_cert_file or self.ca_file or self.ca_pem) and not self.tls:
             raise ConfigError("Certificates for the broker need TLS: switch it on.")
         for name, text in (
             ("user name", self.username),

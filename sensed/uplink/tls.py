@@ -30,10 +30,12 @@ def tls_context(settings: BrokerSettings) -> ssl.SSLContext:
         settings.client_cert_file,
         settings.client_key_file,
     )
-    if ca_file is None:
-        context.load_default_certs()
-    else:
+    if ca_file is not None:
         load(ca_file, lambda: context.load_verify_locations(ca_file))
+    elif settings.ca_pem is not None:
+        load("ca_pem", lambda: context.load_verify_locations(cadata=settings.ca_pem))
+    else:
+        context.load_default_certs()
     if certificate is not None:
         # An encrypted key would otherwise ask on the terminal.
         load(certificate, lambda: context.load_cert_chain(certificate, key, password=lambda: ""))

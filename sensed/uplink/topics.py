@@ -61,6 +61,11 @@ class Topics:
         """Readings that could not be sent live, each with its own time."""
         return self._below("history")
 
+    @property
+    def trial(self) -> str:
+        """What set-up writes and reads back before it trusts a broker; never retained."""
+        return self._below("trial")
+
     def discovery(self, prefix: str) -> str:
         """Home Assistant's device discovery below its ``prefix``."""
         return f"{prefix}/device/{self.device}/config"
