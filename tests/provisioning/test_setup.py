@@ -513,7 +513,7 @@ async def test_reset_forgets_what_setup_made_and_opens_again(stage: Stage) -> No
         assert await stage.sensed.reset() == 1
         assert stage.resets == 1
         await stage.advertised(2)
-    assert not stage.bluez.advertisement
+    await until(lambda: not stage.bluez.advertisement)
 
 
 @BOTH_LIBRARIES
