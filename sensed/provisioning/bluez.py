@@ -193,17 +193,25 @@ class Peripheral:
         if not self._registered:
             # The remains of a registration whose answer never came would be in the way.
             await self._quietly(f"{_GATT_MANAGER}.UnregisterApplication", gatt.ROOT)
-            await self._ask(f"{_GATT_MANAGER}.RegisterApplication", "oa{sv}", gatt.ROOT, {})
+            # Noted before the answer: whoever is cancelled meanwhile takes it back all the same.
             self._registered = True
+            try:
+                await self._ask(f"{_GATT_MANAGER}.RegisterApplication", "oa{sv}", gatt.ROOT, {})
+            except BusError:
+                self._registered = False
+                raise
         wanted = self._wanted is Presence.ADVERTISED
         if wanted and not self._advertised:
             await self._quietly(
                 f"{_ADVERTISING_MANAGER}.UnregisterAdvertisement", gatt.ADVERTISEMENT
             )
-            await self._ask(
-                f"{_ADVERTISING_MANAGER}.RegisterAdvertisement", "oa{sv}", gatt.ADVERTISEMENT, {}
-            )
             self._advertised = True
+            register = f"{_ADVERTISING_MANAGER}.RegisterAdvertisement"
+            try:
+                await self._ask(register, "oa{sv}", gatt.ADVERTISEMENT, {})
+            except BusError:
+                self._advertised = False
+                raise
         elif self._advertised and not wanted:
             await self._stop_advertising()
 
