@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from sensed.errors import WireError
 from sensed.han import apdu
 from sensed.han.assembly import Assembly
+from sensed.han.doubt import Doubt
 from sensed.han.events import (
     CarriageReturnsInserted,
     Counters,
@@ -44,6 +45,7 @@ _FAULTS = {
     Fault.FCS: "bad_fcs",
     Fault.CUT: "frames_cut",
 }
+_LOST = (FrameRejected, OctetsDiscarded)
 _SEALED = {Sealed.NO_KEY: "lists_without_key", Sealed.WRONG_KEY: "lists_wrong_key"}
 
 
@@ -81,6 +83,7 @@ class HanDecoder:
         self._counts = dict.fromkeys(Counters.__slots__, 0)
         self._last_registers: tuple[object, ...] | None = None
         self._p1_checks = P1Checks()
+        self._doubts = Doubt()
         self._told_mended = False
 
     def receive(self, data: bytes) -> list[Event]:
@@ -105,7 +108,7 @@ class HanDecoder:
     def _events(self, found: list[Found]) -> list[Event]:
         out: list[Event] = []
         for item in found:
-            if isinstance(item, FrameRejected | OctetsDiscarded):
+            if isinstance(item, _LOST):
                 self._lost(item)
                 out.append(item)
             else:
@@ -165,7 +168,10 @@ class HanDecoder:
         try:
             tag = data[0] if data else None
             if tag == apdu.DATA_NOTIFICATION:
-                self._list(self._lists.read(data), wire, out)
+                found = self._lists.read(data, sound=sound)
+                if not sound:
+                    self._doubt(found, data)
+                self._list(found, wire, out)
             elif tag == apdu.GLO_CIPHERING:
                 self._ciphered(data, wire, out, sound=sound)
             elif tag == apdu.BLOCK_TRANSFER:
@@ -195,10 +201,11 @@ class HanDecoder:
         if plain[:1] == b"/":
             self._readout(whole_readout(plain), wire, out, repeated=repeated)
             return
+        sound = sound or self._opener.verifies(envelope)
         try:
-            found = self._lists.read(
-                plain, envelope.title, sound=sound or self._opener.verifies(envelope)
-            )
+            found = self._lists.read(plain, envelope.title, sound=sound)
+            if not sound:
+                self._doubt(found, plain, envelope.title)
         except DoubtfulError:
             out.append(sealed(envelope, Sealed.DAMAGED))
         else:
@@ -222,10 +229,24 @@ class HanDecoder:
         checked = readout.check is not None
         try:
             found = read_readout(readout.octets, checked=checked, ct_ratio=self._ct_ratio)
+            if not checked:
+                self._doubt(found)
         except WireError as error:
             self._malformed(str(error), wire, out)
         else:
             self._list(found, wire, out, repeated=repeated)
+
+    def _doubt(self, found: Decoded | str, data: bytes = b"", title: bytes = b"") -> None:
+        """Raise DoubtfulError where a reading that nothing protects is not to be believed yet.
+
+        The size of ``data`` and ``title`` tell which list of which meter it comes from. A
+        readout's identification is as unprotected as all else: all are of one meter.
+        """
+        if isinstance(found, str):
+            return
+        source = b"%b %d" % (title, len(data))
+        if not self._doubts.believes(source, found.reading, found.texts):
+            raise DoubtfulError("differs from what its meter sent before")
 
     def _list(
         self, found: Decoded | str, wire: bytes, out: list[Event], *, repeated: bool = False
@@ -234,7 +255,7 @@ class HanDecoder:
             self._counts["lists_unknown"] += 1
             out.append(ListUnknown(found, wire))
             return
-        layout, maker, reading = found
+        layout, maker, reading, _ = found
         repeated = self._registers_repeat(layout, reading) or repeated
         self._counts["lists_decoded"] += 1
         self._counts["lists_repeated"] += repeated

@@ -87,7 +87,10 @@ def mend(buffer: Octets, at: int, fault: Fault) -> tuple[HdlcFrame, int] | int |
     broken = bytes(buffer[at : at + suspect])
     if length < _MIN_LENGTH or not (_CR_LF in broken or broken.endswith(b"\r")):
         return None
-    window = bytes(buffer[at:])
+    if fault is not Fault.FCS and not _header_mends(bytes(buffer[at : at + 2 * _LONGEST_HEADER])):
+        return None
+    # An octet becomes two at most, and the length can only have grown (0A to 0D).
+    window = bytes(buffer[at : at + 2 * (length + 2)])
     original = window.removesuffix(b"\r").replace(_CR_LF, b"\n")
     found = probe(original, 0)
     if isinstance(found, int):
@@ -100,6 +103,12 @@ def mend(buffer: Octets, at: int, fault: Fault) -> tuple[HdlcFrame, int] | int |
     if window[taken - 1 : taken + 1] == _CR_LF:
         taken += 1
     return found._replace(mended=True), taken
+
+
+def _header_mends(start: bytes) -> bool:
+    """Tell whether a frame may begin with ``start`` once inserted carriage returns are out."""
+    found = probe(start.removesuffix(b"\r").replace(_CR_LF, b"\n"), 0)
+    return isinstance(found, HdlcFrame | int) or found is Fault.FCS
 
 
 def _end_of_header(buffer: Octets, at: int, end: int) -> int | None:

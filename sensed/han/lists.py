@@ -23,7 +23,7 @@ from sensed.han.reading import READING_KEYS, Reading
 from sensed.han.structure import describe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from sensed.han.apdu import Notification
     from sensed.han.axdr import Node
@@ -48,11 +48,16 @@ class DoubtfulError(WireError):
 
 
 class Decoded(NamedTuple):
-    """A reading with the layout it came from."""
+    """A reading with the layout it came from.
+
+    ``texts`` are its measured values as written, by code, and under "" its identification,
+    where nothing protects them.
+    """
 
     layout: str
     maker: str
     reading: Reading
+    texts: Mapping[str, str] | None = None
 
 
 class ListReader:

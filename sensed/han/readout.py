@@ -61,19 +61,22 @@ def read_readout(octets: bytes, *, checked: bool, ct_ratio: Quantity = 1) -> Dec
     head, *lines = octets.decode("latin-1").split("\n")
     values = dict(_data(lines, checked=checked))
     fields: dict[str, Any] = {}
+    texts = {"": head.strip()}
     for code, (key, unit) in QUANTITIES.items():
         group = code[2:]
         sent = (values.get(f"1-{channel}:{group}") for channel in _CHANNELS)
         text = next((value for value in sent if value is not None), None)
         if text is None or (quantity := _quantity(text, unit)) is None:
             continue
+        texts[code] = text
         fields[key] = _times(quantity, ct_ratio) if key in BEHIND_TRANSFORMER else quantity
     if not fields:
         return f"P1 readout: {', '.join(values)}"[:_LONGEST_SHAPE]
     fields["meter_id"] = _identifier(values)
     fields["meter_clock"] = next((_clock(values[code]) for code in _CLOCKS if code in values), None)
     flag = head[1:4]
-    return Decoded(LAYOUT, MAKERS.get(flag.upper(), flag), Reading(**fields))
+    maker = MAKERS.get(flag.upper(), flag)
+    return Decoded(LAYOUT, maker, Reading(**fields), None if checked else texts)
 
 
 def _data(lines: list[str], *, checked: bool) -> Iterator[tuple[str, str]]:

@@ -28,13 +28,16 @@ BUFFER_SIZE = 4096
 
 _DISCARD_STEP = 1024
 _LEAST_CUT = 3  # fewer octets at the end of input are an idle flag, not a frame cut short
-_TWO_FLAGS = bytes((hdlc.FLAG, hdlc.FLAG))
+_FLAG = bytes((hdlc.FLAG,))
 _IDLE = b"\x7e\r\n"
 _STARTS = re.compile(rb"[\x7e\x68\x2f]")
 _STARTS_OR_CIPHERED = re.compile(rb"[\x7e\x68\x2f\xdb]")
 _CIPHERED = re.compile(rb"\xdb\x08[A-Z]{3}")
 _CIPHERED_SIZE = 5
 _NAMES = {hdlc.FLAG: "HDLC", mbus.START: "M-Bus", p1.START: "P1"}
+_REJECTED = {
+    (kind, fault): FrameRejected(name, fault) for kind, name in _NAMES.items() for fault in Fault
+}
 
 
 class Splitter:
@@ -84,7 +87,8 @@ class Splitter:
         at = 0
         self._needed = 0
         while at < len(buffer):
-            if buffer.startswith(_TWO_FLAGS, at):
+            kind = buffer[at]
+            if kind == hdlc.FLAG and buffer[at + 1 : at + 2] == _FLAG:
                 at += 1
                 continue
             found, size = self._probe(at, final=final)
@@ -100,8 +104,8 @@ class Splitter:
                 self._bare = self._anchored = isinstance(found, raw.RawTelegram)
                 at += size
                 continue
-            if found is not None and buffer[at] in _NAMES:
-                out.append(FrameRejected(_NAMES[buffer[at]], found))
+            if found is not None and kind in _NAMES:
+                out.append(_REJECTED[kind, found])
             at = self._skip(at, out)
         del buffer[:at]
         self._done += at
@@ -158,10 +162,12 @@ class Splitter:
         starts = _STARTS_OR_CIPHERED if self._bare else _STARTS
         start = starts.search(self._buffer, at + 1)
         end = start.start() if start else len(self._buffer)
-        passed = bytes(self._buffer[at:end]).translate(None, _IDLE)
+        passed = end - at
+        if passed > 1 or self._buffer[at] in _IDLE:
+            passed = len(self._buffer[at:end].translate(None, _IDLE))
         if passed:
             self._anchored = False
-        self._pending += len(passed)
+            self._pending += passed
         while self._pending >= _DISCARD_STEP:
             self._pending -= _DISCARD_STEP
             out.append(OctetsDiscarded(_DISCARD_STEP))

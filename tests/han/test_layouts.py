@@ -15,7 +15,7 @@ from sensed.errors import ConfigError, WireError
 from sensed.han import Event, HanDecoder, ListDecoded, ListUnknown, Reading
 from sensed.han import apdu as application
 from sensed.han.layouts import match
-from sensed.han.lists import MAX_PLANS, ListReader, read_generic
+from sensed.han.lists import MAX_PLANS, Decoded, ListReader, read_generic
 from tests.han.encode import (
     CLOCK,
     LLC,
@@ -650,7 +650,7 @@ def generic(octets: bytes) -> object:
     except WireError:
         return "malformed"
     found = match(parsed)
-    return (found.layout, found.maker, read_generic(parsed, found)) if found else "unknown"
+    return Decoded(*found[:2], read_generic(parsed, found)) if found else "unknown"
 
 
 def test_plans_are_bounded() -> None:
