@@ -163,6 +163,51 @@ EVENTS: Final[Mapping[str, EventKind]] = {
     "setup_refused": EventKind(
         "f318dae93f0440538b4ccc7b82d6b922", "warning", "Set-up was not opened: {detail}"
     ),
+    "setup_session_begun": EventKind(
+        "1f809e65e3b04a13a4344b18bebc504a",
+        "info",
+        "A client that knows the set-up code is connected.",
+    ),
+    "setup_session_ended": EventKind(
+        "996a5139bb434fdab1dd727eca4f3edd",
+        "info",
+        "The encrypted set-up session has ended: {detail}",
+    ),
+    "setup_handshake_failed": EventKind(
+        "ff77311777944096835c4b4adae49410",
+        "debug",
+        "A client got no encrypted session ({cause}): {detail}",
+    ),
+    "setup_code_wrong": EventKind(
+        "a405e0bf89424cfbae9a646f31f40875",
+        "warning",
+        "A wrong set-up code was tried; {tries_left} more may be.",
+    ),
+    "setup_locked": EventKind(
+        "e467a39a75954991a944225a1a0a30f1",
+        "warning",
+        "Too many wrong set-up codes: for {seconds} s none is tried.",
+    ),
+    "setup_code_made": EventKind(
+        "fd1e312db6ab4e9ea9e63eb434fd853c",
+        "info",
+        "A new set-up code was made; sensed setup code shows it.",
+    ),
+    "setup_code_unavailable": EventKind(
+        "aded1e84cddd46feb1ae06c9d0a48f40",
+        "warning",
+        "No set-up code can be kept at {path}; all else goes on: {detail}",
+    ),
+    "settings_stored": EventKind(
+        "0e3724c9e71d4af8bc5f490a8f76e16f",
+        "info",
+        "Set-up has set {settings}.",
+    ),
+    "settings_refused": EventKind(
+        "07531af6d8554907a62fdfbe56a0442a",
+        "warning",
+        "Set-up could not set {settings}: {detail}",
+    ),
     "history_trouble": EventKind("4f832e8ee64a4b7890b46b11d15ded7a", "warning", "{detail}"),
     "library_message": EventKind(
         "6d99751937384cc6b230ba78bbdccf83",

@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Run until SIGTERM or SIGINT."""
-    from sensed.config import Config, load_config
+    from sensed.config import Config, SettingsStore, load_config
 
     config = load_config(args.config)
     if args.check_config:
@@ -50,5 +50,5 @@ def main(args: argparse.Namespace) -> int:
         return config
 
     configure_logging(config.log.level, args.log_format)
-    asyncio.run(run_daemon(config, load=load))
+    asyncio.run(run_daemon(config, load=load, store=SettingsStore(args.config)))
     return 0

@@ -5,26 +5,27 @@ from __future__ import annotations
 import asyncio
 import signal
 import uuid
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 import structlog
 
-from sensed.config import STATE_PATH, Config
+from sensed.config import STATE_PATH, Config, SettingsStore
 from sensed.control import ControlServer, Handler, default_path
 from sensed.daemon import settings
 from sensed.daemon.facts import FactBoard, MeterWatch
+from sensed.daemon.keeper import NewestValues, SettingsKeeper
 from sensed.daemon.memory import LineMemory
 from sensed.daemon.meter import MeterReader, check_port
 from sensed.daemon.news import News
+from sensed.daemon.reloads import Reloads
 from sensed.daemon.reporter import Reporter
-from sensed.errors import ConfigError
 from sensed.leds.gpio import GpioDriver
 from sensed.leds.light import Driver, Light
 from sensed.leds.patterns import PALETTES, Signal
 from sensed.notify import Notifier
-from sensed.provisioning import AddressWatch, Provisioning, SetupError
+from sensed.provisioning import AddressWatch, House, Provisioning, SetupError, SetupState
 from sensed.provisioning.button import SetupButton
 from sensed.status import Indicator
 from sensed.supervisor import supervise
@@ -42,7 +43,7 @@ _MADE_OF: Final[Mapping[str, tuple[str, ...]]] = {
     "light": ("light",),
     "meter": ("meter",),
     "uplink": ("mqtt", "device", "fuse", "history", "home_assistant"),
-    "provisioning": ("setup", "device"),
+    "provisioning": ("setup",),
     "button": ("setup",),
 }
 """Part to the sections of the configuration it is made of: a change there starts it anew."""
@@ -55,31 +56,38 @@ class Part(Watched, Protocol):
         """Do the part's work until cancelled."""
 
 
-async def run_daemon(config: Config, *, load: Callable[[], Config]) -> None:
+async def run_daemon(config: Config, *, load: Callable[[], Config], store: SettingsStore) -> None:
     """Run until SIGTERM or SIGINT; at SIGHUP go on with what ``load`` returns.
 
-    Raises ConfigError before anything has started; later, a wrong configuration is told
-    and the old one stays.
+    ``store`` is where set-up keeps settings. Raises ConfigError before anything has started;
+    later, a wrong configuration is told and the old one stays.
     """
-    stop, hangup = asyncio.Event(), asyncio.Event()
+    stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    reloads = Reloads(load)
 
     def forget() -> None:
         STATE_PATH.unlink(missing_ok=True)
-        hangup.set()
+        reloads.want()
 
     daemon = Daemon(
         config,
         make_driver=lambda config: GpioDriver(settings.light(config)),
         control=default_path(),
         on_reset=forget,
+        store=store,
+        reload=reloads.done,
     )
-    for number, event in ((signal.SIGTERM, stop), (signal.SIGINT, stop), (signal.SIGHUP, hangup)):
-        loop.add_signal_handler(number, event.set)
+    for number, act in (
+        (signal.SIGTERM, stop.set),
+        (signal.SIGINT, stop.set),
+        (signal.SIGHUP, reloads.want),
+    ):
+        loop.add_signal_handler(number, act)
     async with asyncio.TaskGroup() as group:
-        reloads = group.create_task(_reload(daemon, load, hangup), name="reload")
+        reloading = group.create_task(reloads.run(daemon.apply, daemon.notifier), name="reload")
         await daemon.run(stop)
-        reloads.cancel()
+        reloading.cancel()
 
 
 class Daemon:
@@ -89,7 +97,8 @@ class Daemon:
     each change; ``on_reset`` is to forget what set-up has stored. ``control`` is where the
     control socket stands. ``standalone`` is for a broker inside the same process: the
     machine itself counts as a network, and neither Bluetooth nor NetworkManager is
-    touched. Raises ConfigError.
+    touched. ``store`` and ``reload``, which puts what it holds in force, are for encrypted
+    set-up. Raises ConfigError.
     """
 
     def __init__(
@@ -101,6 +110,8 @@ class Daemon:
         on_reset: Callable[[], None] = lambda: None,
         control: Path | None = None,
         standalone: bool = False,
+        store: SettingsStore | None = None,
+        reload: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         settings.check(config)
         loop = asyncio.get_running_loop()
@@ -117,6 +128,7 @@ class Daemon:
         self._news = News(self._board)
         self._state = Indicator.STARTING
         self._identity = MeterIdentity()
+        self._newest = NewestValues()
         self._identifying: asyncio.TimerHandle | None = None
         self._group = asyncio.TaskGroup()
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -125,12 +137,13 @@ class Daemon:
         self._light = self._make_light(config)
         self._meter = self._make_meter(config)
         self._uplink = self._make_uplink(config)
-        self._provisioning = self._make_provisioning(config)
-        self._button = self._make_button(config)
         self._addresses = AddressWatch(self._news.kernel_addresses, loopback_counts=standalone)
         self._reporter = Reporter(
             self._board, self._watch, on_state=self._state_changed, on_report=self._reported
         )
+        self._house = None if store is None or reload is None else self._make_house(store, reload)
+        self._provisioning = self._make_provisioning(config)
+        self._button = self._make_button(config)
         self._news.broker_set(config.mqtt.host)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -166,6 +179,9 @@ class Daemon:
         for name in concerned:
             await self._end(name)
         self._renew(concerned, config)
+        if self._provisioning is not None:
+            self._provisioning.rename(config.device.name)
+            self._provisioning.look()
         for name, part in self._parts():
             if name in concerned:
                 self._start(name, part.run)
@@ -207,6 +223,7 @@ class Daemon:
         if "meter" in names:
             self._watch.restart(asyncio.get_running_loop().time())
             self._identity = MeterIdentity()
+            self._newest.forget()
             self._meter = self._make_meter(config)
         if "uplink" in names:
             self._uplink = self._make_uplink(config)
@@ -262,7 +279,20 @@ class Daemon:
             on_facts=self._news.network,
             on_setup=self._news.setup,
             on_reset=self._on_reset,
+            uplink_set=lambda: self._uplink is not None,
+            house=self._house,
         )
+
+    def _make_house(self, store: SettingsStore, reload: Callable[[], Awaitable[None]]) -> House:
+        keeper = SettingsKeeper(
+            store,
+            config=lambda: self._config,
+            reload=reload,
+            state=self._reporter.now,
+            meter=lambda: self._identity,
+            newest=self._newest,
+        )
+        return House(SetupState(STATE_PATH.parent, asyncio.get_running_loop().time()), keeper)
 
     def _make_button(self, config: Config) -> SetupButton | None:
         line = config.setup.button
@@ -286,6 +316,7 @@ class Daemon:
     # -- what parts ask for -----------------------------------------------------------
 
     def _sample_received(self, sample: Sample) -> None:
+        self._newest.received(sample.reading)
         if self._uplink is not None:
             self._uplink.publish(sample)
 
@@ -319,16 +350,3 @@ class Daemon:
             self._provisioning.open_window()
         except SetupError as error:
             _log.warning("setup_refused", detail=str(error))
-
-
-async def _reload(daemon: Daemon, load: Callable[[], Config], hangup: asyncio.Event) -> None:
-    while True:
-        await hangup.wait()
-        hangup.clear()
-        daemon.notifier.reloading()
-        try:
-            await daemon.apply(load())
-            _log.info("reloaded")
-        except ConfigError as error:
-            _log.error("reload_refused", detail=str(error))
-        daemon.notifier.ready()

@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import structlog
 
@@ -43,7 +44,11 @@ class Reporter:
         self._due_s = math.inf
 
     async def status(self, _request: Mapping[str, object]) -> Mapping[str, object]:
-        """Answer the control socket's ``status``: the state, each fact, and their ages."""
+        """Answer the control socket's ``status``."""
+        return self.now()
+
+    def now(self) -> Mapping[str, Any]:
+        """Return the state, each fact, and their ages."""
         now_s = asyncio.get_running_loop().time()
         last_list_s = self._watch.last_list_s
         state = self._told[0] if self._told else Indicator.STARTING

@@ -10,7 +10,7 @@ from sensed.config import Config
 from sensed.daemon.identity import device_id
 from sensed.errors import ConfigError
 from sensed.leds.gpio import LightSettings
-from sensed.provisioning import ImprovMode, SetupSettings
+from sensed.provisioning import SetupMode, SetupSettings
 from sensed.uplink import BrokerSettings, DiscoverySettings, HistorySettings, SafetySettings
 from sensed.uplink.settings import Net, Protocol, TlsVersion
 
@@ -86,4 +86,8 @@ def light(config: Config) -> LightSettings:
 
 def setup(config: Config) -> SetupSettings:
     """Return how set-up presents the device."""
-    return SetupSettings(improv=ImprovMode(config.setup.improv), device_name=config.device.name)
+    return SetupSettings(
+        improv=SetupMode(config.setup.improv),
+        encrypted=SetupMode(config.setup.encrypted),
+        device_name=config.device.name,
+    )

@@ -6,6 +6,8 @@ Public doors: :class:`Provisioning`, :class:`AddressWatch`.
 from __future__ import annotations
 
 from sensed.provisioning.addresses import AddressWatch
+from sensed.provisioning.callbacks import House
+from sensed.provisioning.encrypted import RefusedError
 from sensed.provisioning.network_manager import JoinOutcome
 from sensed.provisioning.network_watch import ActiveLink, NetworkFacts
 from sensed.provisioning.networks import Cause
@@ -15,17 +17,24 @@ from sensed.provisioning.provisioning import (
     SetupFacts,
     SetupSettings,
 )
-from sensed.provisioning.window import ImprovMode
+from sensed.provisioning.requests import Keeper
+from sensed.provisioning.setup_state import SetupState, read_code
+from sensed.provisioning.window import SetupMode
 
 __all__ = [
     "ActiveLink",
     "AddressWatch",
     "Cause",
-    "ImprovMode",
+    "House",
     "JoinOutcome",
+    "Keeper",
     "NetworkFacts",
     "Provisioning",
+    "RefusedError",
     "SetupError",
     "SetupFacts",
+    "SetupMode",
     "SetupSettings",
+    "SetupState",
+    "read_code",
 ]

@@ -1,4 +1,4 @@
-"""BlueZ over D-Bus: keeps the set-up service registered and advertised while it is wanted.
+"""BlueZ over D-Bus: keeps the set-up services registered and advertised while they are wanted.
 
 Level-triggered: whatever happens to bluetoothd or the adapter, what is there is compared
 with what is wanted, and mended.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import Any, Final
@@ -18,7 +18,6 @@ import structlog
 from sensed.provisioning import gatt
 from sensed.provisioning._bus import OBJECT_MANAGER, Bus, Signal
 from sensed.provisioning.bus_objects import PROPERTIES, BusError, Variant
-from sensed.provisioning.improv import Characteristic
 from sensed.supervisor import Backoff
 
 _log = structlog.get_logger(__name__)
@@ -63,20 +62,28 @@ class Listeners:
 
 
 class Peripheral:
-    """The set-up service on the first Bluetooth adapter."""
+    """The set-up services on the first Bluetooth adapter."""
 
     def __init__(
-        self, bus: Bus, server: gatt.Server, listeners: Listeners, *, name: str, service_data: bytes
+        self,
+        bus: Bus,
+        server: gatt.Server,
+        listeners: Listeners,
+        *,
+        name: str,
+        services: Sequence[gatt.Service],
+        service_data: bytes,
     ) -> None:
-        """Be absent until :meth:`want` says otherwise."""
+        """Be absent until :meth:`want` says otherwise; advertise the first of ``services``."""
         self._bus = bus
         self._listeners = listeners
-        self._application = gatt.application(server)
-        self._advertisement = gatt.advertisement(server, name, service_data)
+        self._application = gatt.application(server, services)
+        self._advertisement = gatt.advertisement(server, name, services[0], service_data)
         self._wanted = Presence.NONE
         self._adapter = ""
         self._registered = False
         self._advertised = False
+        self._stale = False
         self._changed = asyncio.Event()
         self._connected: set[str] = set()
 
@@ -86,21 +93,40 @@ class Peripheral:
             self._wanted = presence
             self._changed.set()
 
-    def notify(self, characteristic: Characteristic, value: bytes) -> None:
+    def notify(self, attribute: gatt.Attribute, value: bytes) -> None:
         """Send a value to every subscriber."""
         self._bus.properties_changed(
-            gatt.path_of(characteristic), gatt.GATT_CHARACTERISTIC, {"Value": Variant("ay", value)}
+            gatt.path_of(attribute), gatt.GATT_CHARACTERISTIC, {"Value": Variant("ay", value)}
         )
 
-    def advertise(self, service_data: bytes) -> None:
-        """Carry these octets in every advertisement from now on."""
-        value = gatt.service_data_property(service_data)
-        interface = self._advertisement[gatt.ADVERTISEMENT][gatt.LE_ADVERTISEMENT]
-        interface.properties["ServiceData"] = value
-        if self._advertised:
-            self._bus.properties_changed(
-                gatt.ADVERTISEMENT, gatt.LE_ADVERTISEMENT, {"ServiceData": value}
-            )
+    def advertise(self, service: gatt.Service, service_data: bytes) -> None:
+        """Carry this service and these octets in every advertisement from now on."""
+        uuids = Variant("as", [service.uuid])
+        data = gatt.service_data_property(service_data)
+        if self._properties["ServiceUUIDs"] != uuids:
+            self._properties.update({"ServiceUUIDs": uuids, "ServiceData": data})
+            self._advertise_anew()
+        elif self._properties["ServiceData"] != data:
+            self._properties["ServiceData"] = data
+            if self._advertised:
+                self._bus.properties_changed(
+                    gatt.ADVERTISEMENT, gatt.LE_ADVERTISEMENT, {"ServiceData": data}
+                )
+
+    def rename(self, name: str) -> None:
+        """Go by this name from now on."""
+        local_name = gatt.local_name_property(name)
+        if self._properties["LocalName"] != local_name:
+            self._properties["LocalName"] = local_name
+            self._advertise_anew()
+
+    def _advertise_anew(self) -> None:
+        self._stale = self._advertised
+        self._changed.set()
+
+    @property
+    def _properties(self) -> dict[str, Variant]:
+        return self._advertisement[gatt.ADVERTISEMENT][gatt.LE_ADVERTISEMENT].properties
 
     def advertisement_released(self) -> None:
         """Note that BlueZ has dropped the advertisement by itself."""
@@ -201,7 +227,10 @@ class Peripheral:
                 self._registered = False
                 raise
         wanted = self._wanted is Presence.ADVERTISED
+        if self._stale and self._advertised:
+            await self._stop_advertising()
         if wanted and not self._advertised:
+            self._stale = False
             await self._quietly(
                 f"{_ADVERTISING_MANAGER}.UnregisterAdvertisement", gatt.ADVERTISEMENT
             )

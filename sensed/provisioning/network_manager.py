@@ -137,6 +137,18 @@ class NetworkManager:
             await self._rescan(radio, {})
             return networks.best_first(await self._access_points(radio))
 
+    async def network_in_use(self) -> SeenNetwork | None:
+        """Return the Wi-Fi network that the device is on, with its signal. Raises BusError."""
+        for path, properties in await self._devices():
+            if int(properties["State"]) == DeviceState.ACTIVATED:
+                wireless = await self._bus.properties(NAME, path, WIRELESS)
+                point = str(wireless.get("ActiveAccessPoint", "/"))
+                if point != "/":
+                    seen = await self._bus.properties(NAME, point, _ACCESS_POINT)
+                    found = networks.best_first([AccessPoint.from_properties(point, seen)])
+                    return found[0] if found else None
+        return None
+
     async def join(self, ssid: bytes, password: Secret) -> JoinOutcome:
         """Try a network; keep its profile only once it has given an address.
 

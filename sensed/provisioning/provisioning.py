@@ -20,11 +20,13 @@ from sensed.errors import SensedError
 from sensed.provisioning._bus import Bus
 from sensed.provisioning.bluez import Trouble
 from sensed.provisioning.bus_objects import BusError
+from sensed.provisioning.callbacks import Callbacks, House
 from sensed.provisioning.improv_server import Description
 from sensed.provisioning.network_manager import JoinOutcome
 from sensed.provisioning.network_watch import NetworkFacts
-from sensed.provisioning.session import Callbacks, Session
-from sensed.provisioning.window import ImprovMode, Window
+from sensed.provisioning.session import Session
+from sensed.provisioning.window import SetupMode
+from sensed.provisioning.windows import Windows
 from sensed.supervisor import Backoff
 
 _log = structlog.get_logger(__name__)
@@ -40,7 +42,8 @@ class SetupError(SensedError):
 class SetupSettings:
     """How set-up presents the device; ``url`` is where a client sends the person afterwards."""
 
-    improv: ImprovMode = ImprovMode.AUTO
+    improv: SetupMode = SetupMode.AUTO
+    encrypted: SetupMode = SetupMode.AUTO
     device_name: str = "sensed"
     url: str = ""
 
@@ -65,6 +68,8 @@ class Provisioning:
     ``on_identify``: show a person which device this is. ``on_facts``: the network changed.
     ``on_setup``: set-up opened, closed, failed or succeeded. ``on_reset``: forget everything
     that set-up has stored. ``on_rename``: keep a new device name; without it there is none.
+    ``uplink_set`` tells whether a broker is set; ``house`` is what the encrypted service
+    needs, which there is none without.
     """
 
     def __init__(
@@ -76,10 +81,16 @@ class Provisioning:
         on_setup: Callable[[SetupFacts], None] = lambda _facts: None,
         on_reset: Callable[[], None] = lambda: None,
         on_rename: Callable[[str], None] | None = None,
+        uplink_set: Callable[[], bool] = lambda: True,
+        house: House | None = None,
     ) -> None:
         """Do nothing until :meth:`run`."""
         self._settings = settings
-        self._window = Window(settings.improv)
+        self._device_name = settings.device_name
+        able = house is not None and house.state.code is not None
+        self._house = house if able and settings.encrypted is not SetupMode.OFF else None
+        encrypted = settings.encrypted if self._house is not None else SetupMode.OFF
+        self._windows = Windows(settings.improv, encrypted)
         self._on_facts = on_facts
         self._on_setup = on_setup
         self._on_reset = on_reset
@@ -90,6 +101,8 @@ class Provisioning:
             on_join=self._join_ended,
             on_window=self._window_changed,
             on_rename=on_rename,
+            uplink_set=uplink_set,
+            reset=self.reset,
         )
         self._session: Session | None = None
         self._trouble: tuple[Trouble, str] = (Trouble.NONE, "")
@@ -98,7 +111,7 @@ class Provisioning:
     @property
     def facts(self) -> SetupFacts:
         """What is known of set-up now."""
-        until_s = self._window.until_s
+        until_s = self._windows.until_s
         now_s = asyncio.get_running_loop().time()
         open_s = 0.0 if until_s is None else max(until_s - now_s, 0.0)
         return SetupFacts(open_s, self._trouble[0], self._trouble[1], self._join)
@@ -136,21 +149,33 @@ class Provisioning:
 
         Raises SetupError when it is switched off or cannot be had.
         """
-        if not self._window.request(asyncio.get_running_loop().time()):
-            raise SetupError("Set-up over Bluetooth is switched off: set setup.improv.")
+        if not self._windows.request(asyncio.get_running_loop().time()):
+            raise SetupError(
+                "Set-up over Bluetooth is switched off: set setup.encrypted or setup.improv."
+            )
         self._look()
         trouble, detail = self._trouble
         if trouble:
             raise SetupError(f"Set-up opens as soon as Bluetooth can be used. {detail}")
         return self.facts.open_s
 
+    def look(self) -> None:
+        """Look again at what was asked for: whether a broker is set has changed."""
+        self._look()
+
+    def rename(self, name: str) -> None:
+        """Go by this name from now on; nobody is disconnected."""
+        self._device_name = name
+        if self._session is not None:
+            self._session.rename(name)
+
     def close_window(self) -> None:
         """Close set-up."""
-        self._window.close()
+        self._windows.close()
         self._look()
 
     async def reset(self) -> int:
-        """Forget the Wi-Fi networks and settings of set-up; return how many networks.
+        """Forget Wi-Fi networks, settings and code of set-up; return how many networks.
 
         Raises SetupError when NetworkManager refuses; then nothing was forgotten.
         """
@@ -162,7 +187,9 @@ class Provisioning:
             raise SetupError(f"NetworkManager did not forget the networks: {error}.") from None
         _log.info("setup_reset", networks=networks)
         self._on_reset()
-        self._window.start_afresh()
+        if self._house is not None:
+            self._house.state.rotate()
+        self._windows.start_afresh()
         self._look()
         return networks
 
@@ -170,7 +197,13 @@ class Provisioning:
 
     async def _live(self, bus: Bus) -> None:
         session = Session(
-            bus, self._window, self._description(), self._callbacks, url=self._settings.url
+            bus,
+            self._windows,
+            self._description(),
+            self._callbacks,
+            url=self._settings.url,
+            improv=self._settings.improv is not SetupMode.OFF,
+            house=self._house,
         )
         self._session = session
         try:
@@ -190,7 +223,7 @@ class Provisioning:
             firmware="sensed",
             version=__version__,
             hardware=_hardware(),
-            device_name=self._settings.device_name,
+            device_name=self._device_name,
             hostname=socket.gethostname(),
             renamable=self._callbacks.on_rename is not None,
         )
@@ -215,7 +248,7 @@ class Provisioning:
         self._on_setup(self.facts)
 
     def _window_changed(self) -> None:
-        if self._window.is_open:
+        if self._windows.is_open:
             _log.info("setup_opened", minutes=round(self.facts.open_s / 60))
         else:
             _log.info("setup_closed")
@@ -231,7 +264,10 @@ class Provisioning:
         return {}
 
     async def _command_reset(self, _request: Mapping[str, Any]) -> Mapping[str, Any]:
-        return {"networks": await self.reset()}
+        networks = await self.reset()
+        if self._session is not None:
+            self._session.end_encrypted()
+        return {"networks": networks}
 
 
 def _hardware() -> str:

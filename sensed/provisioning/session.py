@@ -5,37 +5,35 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Coroutine
+from dataclasses import replace
+from typing import Any, Final
 
 import structlog
 
+from sensed.provisioning import gatt
 from sensed.provisioning import improv_server as server
 from sensed.provisioning._bus import DISCONNECTED, Bus
-from sensed.provisioning.bluez import Listeners, Peripheral, Presence, Trouble
+from sensed.provisioning.bluez import Listeners, Peripheral, Presence
 from sensed.provisioning.bus_objects import BusError
+from sensed.provisioning.callbacks import Callbacks, House
+from sensed.provisioning.encrypted import End, Endpoint
+from sensed.provisioning.encrypted_server import EncryptedServer
 from sensed.provisioning.improv import Capability, Characteristic, Command, State
 from sensed.provisioning.improv_server import Action, Description, ImprovServer
 from sensed.provisioning.network_manager import JoinOutcome, NetworkManager
 from sensed.provisioning.network_watch import NetworkFacts, NetworkWatch
+from sensed.provisioning.requests import Requests
 from sensed.provisioning.visitors import Visitors
 from sensed.provisioning.window import Window
+from sensed.provisioning.windows import Windows
+from sensed.secret import Secret
 from sensed.watchdog import GRACE_S
 
 _log = structlog.get_logger(__name__)
 
-
-@dataclass(frozen=True, slots=True)
-class Callbacks:
-    """What the session tells; none may block."""
-
-    on_identify: Callable[[], None]
-    on_facts: Callable[[NetworkFacts], None]
-    on_trouble: Callable[[Trouble, str], None]
-    on_join: Callable[[JoinOutcome], None]
-    on_window: Callable[[], None]
-    on_rename: Callable[[str], None] | None
+_GOODBYE_S: Final = 0.5
+"""For the last notification to reach the client before its link is dropped."""
 
 
 class Session:
@@ -44,15 +42,17 @@ class Session:
     def __init__(
         self,
         bus: Bus,
-        window: Window,
+        windows: Windows,
         description: Description,
         callbacks: Callbacks,
         *,
         url: str = "",
+        improv: bool = True,
+        house: House | None = None,
     ) -> None:
-        """Serve ``description`` whenever ``window`` is open."""
+        """Serve ``description`` whenever ``windows`` are open, over one service or both."""
         self._bus = bus
-        self._window = window
+        self._windows = windows
         self._callbacks = callbacks
         self._url = url
         self._server = ImprovServer(description)
@@ -65,12 +65,29 @@ class Session:
         self._tasks = asyncio.TaskGroup()
         self._manager = NetworkManager(bus)
         self._watch = NetworkWatch(bus, self._facts_changed)
+        self._encrypted = self._encrypted_server(house)
+        offered = ((gatt.IMPROV, improv), (gatt.ENCRYPTED, house is not None))
+        self._has_improv = improv
         self._peripheral = Peripheral(
             bus,
             self,
             Listeners(self._arrived, self._gone, callbacks.on_trouble),
             name=description.device_name,
-            service_data=self._server.service_data,
+            # With neither, no window ever opens and nothing of it is seen.
+            services=[service for service, there in offered if there] or [gatt.IMPROV],
+            service_data=self._service_data,
+        )
+
+    def _encrypted_server(self, house: House | None) -> EncryptedServer | None:
+        if house is None:
+            return None
+        return EncryptedServer(
+            house.state,
+            Requests(self, house.keeper, self._callbacks.reset).handlers,
+            notify=lambda frame: self._peripheral.notify(Endpoint.TX, frame),
+            hang_up=lambda why: self._let_go(self._visitors.holder, why),
+            wake=self.wake,
+            start=self._start,
         )
 
     @property
@@ -79,7 +96,7 @@ class Session:
         return self._manager
 
     def wake(self) -> None:
-        """Look at the window again."""
+        """Look at the windows again."""
         self._wake.set()
 
     def stuck(self, now_s: float) -> bool:
@@ -95,19 +112,43 @@ class Session:
             await self._bus.lost()
             raise BusError(DISCONNECTED, "the bus was lost")
 
+    def rename(self, name: str) -> None:
+        """Go by this name from now on."""
+        self._describe(replace(self._server.description, device_name=name))
+        self._peripheral.rename(name)
+
+    def end_encrypted(self) -> None:
+        """End the encrypted session, if there is one, because the device was reset."""
+        if self._encrypted is not None and self._encrypted.is_live:
+            self._encrypted.end(End.RESET)
+
     # -- what clients do (gatt.Server) -----------------------------------------------
 
-    def read(self, characteristic: Characteristic, device: str) -> bytes:
+    def read(self, attribute: gatt.Attribute, device: str, mtu: int | None) -> bytes:
         """Answer a read."""
         self._note(device)
-        return self._server.value(characteristic)
+        if isinstance(attribute, Characteristic):
+            return self._server.value(attribute)
+        if self._encrypted is None:
+            return b""
+        busy = self._visitors.holder not in ("", device)
+        return self._encrypted.info(name=self.description.device_name, mtu=mtu, busy=busy)
 
-    def write(self, octets: bytes, device: str, mtu: int | None) -> bool:
+    def write(self, attribute: gatt.Attribute, octets: bytes, device: str, mtu: int | None) -> bool:
         """Take a write, from one client at a time."""
         self._note(device)
-        if not self._visitors.take_slot(device):
+        if isinstance(attribute, Characteristic):
+            if not self._visitors.take_slot(device):
+                return False
+            self._act(self._server.written(octets, mtu, self._now_s()))
+            return True
+        is_open = self._windows.encrypted.is_open
+        if self._encrypted is None or not is_open or not self._visitors.take_slot(device):
             return False
-        self._act(self._server.written(octets, mtu, self._now_s()))
+        self._encrypted.written(octets, mtu)
+        if self._encrypted.deadline_s is None:
+            # Nothing has come of it, so another one may try.
+            self._visitors.release(device)
         return True
 
     def released(self) -> None:
@@ -120,14 +161,57 @@ class Session:
         self._wake.set()
 
     def _arrived(self, device: str) -> None:
-        if self._window.is_open:
+        if self._windows.is_open:
             self._visitors.arrived(device, self._now_s())
             self._wake.set()
 
     def _gone(self, device: str) -> None:
         if self._visitors.gone(device):
             self._server.client_gone()
+            if self._encrypted is not None:
+                self._encrypted.client_gone()
         self._wake.set()
+
+    # -- what requests need (requests.Surroundings) ----------------------------------
+
+    @property
+    def facts(self) -> NetworkFacts:
+        """What is known of the network."""
+        return self._facts
+
+    @property
+    def description(self) -> Description:
+        """How the device speaks of itself."""
+        return self._server.description
+
+    def open_s(self) -> float:
+        """Return for how much longer set-up is open."""
+        until_s = self._windows.until_s
+        return 0.0 if until_s is None else max(until_s - self._now_s(), 0.0)
+
+    def identify(self) -> None:
+        """Show a person which device this is."""
+        _log.info("identify")
+        self._callbacks.on_identify()
+
+    async def join(self, ssid: bytes, password: Secret) -> JoinOutcome:
+        """Try a network, and keep it if it works."""
+        outcome = await self._manager.join(ssid, password)
+        if outcome.cause is None:
+            _log.info("wifi_joined", ssid=_shown(ssid))
+        else:
+            _log.warning(
+                "wifi_join_failed",
+                ssid=_shown(ssid),
+                cause=outcome.cause.value,
+                detail=outcome.detail,
+            )
+        self._callbacks.on_join(outcome)
+        return outcome
+
+    def close(self) -> None:
+        """Close set-up, once the client has been answered."""
+        self._windows.close()
 
     # -- time ------------------------------------------------------------------------
 
@@ -138,7 +222,8 @@ class Session:
             deadlines_s = (
                 self._server.deadline_s,
                 self._visitors.deadline_s,
-                None if self._joining else self._window.until_s,
+                None if self._encrypted is None else self._encrypted.deadline_s,
+                self._windows.next_s(but=self._held_open),
             )
             deadline_s = min((at for at in deadlines_s if at is not None), default=None)
             self._due_s = math.inf if deadline_s is None else deadline_s
@@ -147,42 +232,98 @@ class Session:
                     await self._wake.wait()
 
     def _settle(self) -> None:
-        """Bring window, state and presence together."""
+        """Bring windows, states and presence together."""
         now_s = self._now_s()
-        if self._joining:
-            if self._visitors.holder:
-                self._visitors.active(self._visitors.holder, now_s)
-        else:
-            self._window.need(needed=self._facts.needs_wifi, now_s=now_s)
-            self._window.tick(now_s)
-        window = self._window
-        if window.is_offered or not window.is_open:
-            self._act(self._server.authorize(allowed=window.is_authorized))
+        windows = self._windows
+        self._settle_encrypted(now_s)
+        if self._is_waited_for and self._visitors.holder:
+            self._visitors.active(self._visitors.holder, now_s)
+        needs_wifi = self._facts.needs_wifi
+        windows.settle(
+            needs_wifi=needs_wifi,
+            needs_setup=needs_wifi or not self._callbacks.uplink_set(),
+            now_s=now_s,
+            but=self._held_open,
+        )
+        if windows.improv.is_offered or not windows.improv.is_open:
+            self._act(self._server.authorize(allowed=windows.improv.is_authorized))
         self._act(self._server.tick(now_s))
-        for device in self._visitors.overdue(now_s):
-            self._turn_out(device, "It was silent for too long.")
-        if self._was_open and not window.is_open:
-            for device in self._visitors.everyone_served():
-                self._turn_out(device, "Set-up was closed.")
-        if self._was_open is not window.is_open:
-            self._was_open = window.is_open
+        self._turn_out_who_must_go(now_s)
+        if self._was_open is not windows.is_open:
+            self._was_open = windows.is_open
             self._callbacks.on_window()
-        self._peripheral.want(self._presence())
+        self._show()
+
+    def _settle_encrypted(self, now_s: float) -> None:
+        if self._encrypted is None:
+            return
+        self._encrypted.tick()
+        if self._encrypted.is_live and self._windows.is_open:
+            self._windows.served(now_s)
+        elif self._encrypted.is_live:
+            self._encrypted.end(End.CLOSED)
+
+    def _turn_out_who_must_go(self, now_s: float) -> None:
+        for device in self._visitors.overdue(now_s):
+            if self._encrypted is not None and self._is_live and device == self._visitors.holder:
+                self._encrypted.end(End.TIMEOUT)
+            else:
+                self._turn_out(device, "It was silent for too long.")
+        if self._was_open and not self._windows.is_open:
+            for device in self._visitors.everyone_served():
+                self._let_go(device, "Set-up was closed.")
 
     @property
-    def _joining(self) -> bool:
+    def _is_joining(self) -> bool:
         return self._server.state is State.PROVISIONING
 
-    def _presence(self) -> Presence:
-        if self._window.is_offered or self._joining:
-            return Presence.ADVERTISED
-        return Presence.CONNECTABLE if self._window.is_open else Presence.NONE
+    @property
+    def _is_live(self) -> bool:
+        return self._encrypted is not None and self._encrypted.is_live
+
+    @property
+    def _held_open(self) -> tuple[Window, ...]:
+        """The windows that must not close under a client that is being served."""
+        held = ((self._windows.improv, self._is_joining), (self._windows.encrypted, self._is_live))
+        return tuple(window for window, holds in held if holds)
+
+    @property
+    def _is_waited_for(self) -> bool:
+        """Whether a client is rightly silent, since it waits for us."""
+        return self._is_joining or (self._encrypted is not None and self._encrypted.is_working)
+
+    @property
+    def _service_data(self) -> bytes:
+        return self._server.service_data if self._has_improv else b""
+
+    def _show(self) -> None:
+        """Advertise what is offered: there is room for one service, and Improv needs it more."""
+        windows = self._windows
+        improv = windows.improv.is_offered or self._is_joining
+        self._peripheral.advertise(
+            gatt.IMPROV if improv or self._encrypted is None else gatt.ENCRYPTED,
+            self._service_data,
+        )
+        if improv or (windows.encrypted.is_offered and self._encrypted is not None):
+            self._peripheral.want(Presence.ADVERTISED)
+        else:
+            self._peripheral.want(Presence.CONNECTABLE if windows.is_open else Presence.NONE)
 
     def _turn_out(self, device: str, why: str) -> None:
         served = self._visitors.was_served(device)
         self._gone(device)
         _log.info("setup_client_dropped", client=device.rpartition("/")[2], why=why)
         self._start(self._peripheral.hang_up(device, even_if_paired=served))
+
+    def _let_go(self, device: str, why: str) -> None:
+        """Drop a client once it has been told why."""
+
+        async def after_a_moment() -> None:
+            await asyncio.sleep(_GOODBYE_S)
+            if self._visitors.was_served(device):
+                self._turn_out(device, why)
+
+        self._start(after_a_moment())
 
     # -- the network -----------------------------------------------------------------
 
@@ -205,11 +346,10 @@ class Session:
             match action:
                 case server.Notify(characteristic, value):
                     self._peripheral.notify(characteristic, value)
-                case server.Advertise(service_data):
-                    self._peripheral.advertise(service_data)
+                case server.Advertise():
+                    self._show()
                 case server.Identify():
-                    _log.info("identify")
-                    self._callbacks.on_identify()
+                    self.identify()
                 case server.Scan():
                     self._start(self._scan())
                 case server.Join():
@@ -221,8 +361,8 @@ class Session:
         if actions:
             self._wake.set()
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        self._tasks.create_task(work)
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        return self._tasks.create_task(work)
 
     async def _scan(self) -> None:
         try:
@@ -233,21 +373,13 @@ class Session:
         self._act(self._server.scanned(found))
 
     async def _join(self, wanted: server.Join) -> None:
-        outcome = await self._manager.join(wanted.ssid, wanted.password)
+        outcome = await self.join(wanted.ssid, wanted.password)
         if outcome.cause is None:
-            _log.info("wifi_joined", ssid=_shown(wanted.ssid))
-            self._window.succeeded(self._now_s())
+            self._windows.improv.succeeded(self._now_s())
             self._act(self._server.joined(self._url))
         else:
-            _log.warning(
-                "wifi_join_failed",
-                ssid=_shown(wanted.ssid),
-                cause=outcome.cause.value,
-                detail=outcome.detail,
-            )
-            self._window.failed(self._now_s())
+            self._windows.improv.failed(self._now_s())
             self._act(self._server.join_failed())
-        self._callbacks.on_join(outcome)
 
     async def _rename(self, what: Command, name: str) -> None:
         before = self._server.description

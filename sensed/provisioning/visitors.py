@@ -57,6 +57,11 @@ class Visitors:
             self._holder = device
         return self._holder == device
 
+    def release(self, device: str) -> None:
+        """Take the slot back from a client that stays connected."""
+        if self._holder == device:
+            self._holder = ""
+
     def gone(self, device: str) -> bool:
         """Note a disconnection; return whether this freed the slot."""
         self._visitors.pop(device, None)

@@ -16,7 +16,7 @@ _GOODBYE_S: Final = 10.0
 """After success the client still reads its result; then there is nothing left to connect to."""
 
 
-class ImprovMode(StrEnum):
+class SetupMode(StrEnum):
     """Who may open set-up: nobody's absence, a person's press, or nobody at all."""
 
     AUTO = "auto"
@@ -27,7 +27,7 @@ class ImprovMode(StrEnum):
 class Window:
     """Open or closed, and whether credentials are taken. Times are monotonic seconds."""
 
-    def __init__(self, mode: ImprovMode) -> None:
+    def __init__(self, mode: SetupMode) -> None:
         """Start closed."""
         self._mode = mode
         self._needed = False
@@ -50,7 +50,7 @@ class Window:
     @property
     def is_authorized(self) -> bool:
         """Whether credentials are taken without a further press."""
-        return self.is_offered and (self._requested or self._mode is ImprovMode.AUTO)
+        return self.is_offered and (self._requested or self._mode is SetupMode.AUTO)
 
     @property
     def until_s(self) -> float | None:
@@ -61,7 +61,7 @@ class Window:
         """Note whether the device is on no network: soon after the start that alone opens it."""
         if self._automatic_until_s is None:
             self._automatic_until_s = now_s + AUTOMATIC_S
-        if self._mode is ImprovMode.OFF or needed == self._needed:
+        if self._mode is SetupMode.OFF or needed == self._needed:
             return
         self._needed = needed
         if needed:
@@ -78,7 +78,7 @@ class Window:
 
     def request(self, now_s: float) -> bool:
         """Open it because a person asked; return whether that is allowed at all."""
-        if self._mode is ImprovMode.OFF:
+        if self._mode is SetupMode.OFF:
             return False
         self._open(now_s, REQUESTED_S, requested=True)
         return True
@@ -87,6 +87,11 @@ class Window:
         """Give time for another try after one that failed, though not for ever."""
         if self._until_s is not None:
             self._until_s = max(self._until_s, min(now_s + REQUESTED_S, self._last_s))
+
+    def stay(self, until_s: float) -> None:
+        """Stay open at least until then, if it is open."""
+        if self._until_s is not None:
+            self._until_s = max(self._until_s, until_s)
 
     def succeeded(self, now_s: float) -> None:
         """Offer no more; close once the client has read its result."""

@@ -260,11 +260,19 @@ class FakeNetworkManager(Peer):
     def _step(self, device: str, active: str, state: int, reason: int, house: House | None) -> None:
         if state == 100 and house is not None:
             self._give_address(device, house.address)
+            self._be_on(device, house)
         self.set_state(device, state, reason)
         if state == 100:
             self.emit(active, f"{_ACTIVE}.StateChanged", "uu", 2, 1)
         elif state == 120:
             self.emit(active, f"{_ACTIVE}.StateChanged", "uu", 4, 1)
+
+    def _be_on(self, device: str, house: House) -> None:
+        paths = [
+            path for ssid, path in self._points.items() if self.houses.get(ssid.decode()) is house
+        ]
+        if paths:
+            self.change(device, _WIRELESS, ActiveAccessPoint=Variant("o", paths[0]))
 
     def _give_address(self, device: str, address: str) -> None:
         path = self._new_path("IP4Config")

@@ -16,7 +16,6 @@ import sensed
 from sensed.provisioning import gatt
 from sensed.provisioning._bus import Bus, Signal
 from sensed.provisioning.bus_objects import BusError, Interface, Method, Variant
-from sensed.provisioning.improv import Characteristic
 from tests.provisioning.conftest import BOTH_LIBRARIES, Daemon
 from tests.provisioning.peer import OBJECT_MANAGER, PROPERTIES, Peer, PeerError
 from tests.waiting import until
@@ -227,11 +226,11 @@ async def test_a_bus_that_hangs_up_at_once_or_is_not_there(
 class Quiet:
     """A server for the tables alone."""
 
-    def read(self, characteristic: Characteristic, device: str) -> bytes:
-        return f"{characteristic.name} {device}".encode()
+    def read(self, attribute: gatt.Attribute, device: str, mtu: int | None) -> bytes:
+        return f"{attribute.name} {device} {mtu}".encode()
 
-    def write(self, octets: bytes, device: str, mtu: int | None) -> bool:
-        return bool(octets) and bool(device) and mtu is not None
+    def write(self, attribute: gatt.Attribute, octets: bytes, device: str, mtu: int | None) -> bool:
+        return bool(attribute) and bool(octets) and bool(device) and mtu is not None
 
     def released(self) -> None:
         raise AssertionError
@@ -239,7 +238,7 @@ class Quiet:
 
 def test_the_advertisement_is_exactly_31_octets(library: str) -> None:
     assert library
-    made = gatt.advertisement(Quiet(), "ø" * 40, b"\x02\x07\x00\x00\x00\x00")
+    made = gatt.advertisement(Quiet(), "ø" * 40, gatt.IMPROV, b"\x02\x07\x00\x00\x00\x00")
     properties = made[gatt.ADVERTISEMENT][gatt.LE_ADVERTISEMENT].properties
     assert gatt.advertised_octets(properties) == 31
     assert len(properties["LocalName"].value.encode()) <= 29
@@ -248,7 +247,7 @@ def test_the_advertisement_is_exactly_31_octets(library: str) -> None:
 
 def test_the_characteristics_are_as_clients_need_them(library: str) -> None:
     assert library
-    made = gatt.application(Quiet())
+    made = gatt.application(Quiet(), [gatt.IMPROV])
     characteristics = [
         interfaces[gatt.GATT_CHARACTERISTIC]
         for interfaces in made.values()

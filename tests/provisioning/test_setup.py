@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from sensed.provisioning import (
-    ImprovMode,
     NetworkFacts,
     Provisioning,
     SetupError,
     SetupFacts,
+    SetupMode,
     SetupSettings,
     improv,
     network_manager,
@@ -70,7 +70,7 @@ class Stage:
         self.nm = FakeNetworkManager(daemon.address, {"Hjemme": HOME})
         self.sensed = self.make()
 
-    def make(self, mode: ImprovMode = ImprovMode.AUTO) -> Provisioning:
+    def make(self, mode: SetupMode = SetupMode.AUTO) -> Provisioning:
         self.sensed = Provisioning(
             SetupSettings(improv=mode, device_name="sensed-42", url="http://sensed.local"),
             on_identify=self._identify,
@@ -352,7 +352,7 @@ async def test_ethernet_makes_wifi_optional(stage: Stage) -> None:
 
 
 async def test_button_mode_waits_for_a_press(stage: Stage) -> None:
-    async with running(stage.make(ImprovMode.BUTTON).run()):
+    async with running(stage.make(SetupMode.BUTTON).run()):
         await stage.advertised(1)
         phone = await stage.phone()
         await phone.write(COMMAND, wifi("Hjemme", "grautfat"))
@@ -365,7 +365,7 @@ async def test_button_mode_waits_for_a_press(stage: Stage) -> None:
 
 
 async def test_off_is_off(stage: Stage) -> None:
-    async with running(stage.make(ImprovMode.OFF).run()):
+    async with running(stage.make(SetupMode.OFF).run()):
         await until(lambda: stage.facts)
         with pytest.raises(SetupError, match="switched off"):
             stage.sensed.open_window()

@@ -3,11 +3,11 @@ from __future__ import annotations
 import pytest
 
 from sensed.provisioning.visitors import IDLE_S, Visitors
-from sensed.provisioning.window import AUTOMATIC_S, REQUESTED_S, ImprovMode, Window
+from sensed.provisioning.window import AUTOMATIC_S, REQUESTED_S, SetupMode, Window
 
 
 def test_open_by_itself_only_while_needed_and_only_for_so_long() -> None:
-    window = Window(ImprovMode.AUTO)
+    window = Window(SetupMode.AUTO)
     assert not window.is_open
     window.need(needed=True, now_s=0.0)
     assert window.is_authorized
@@ -20,7 +20,7 @@ def test_open_by_itself_only_while_needed_and_only_for_so_long() -> None:
 
 
 def test_a_network_that_is_lost_later_opens_nothing_but_a_reset_does() -> None:
-    window = Window(ImprovMode.AUTO)
+    window = Window(SetupMode.AUTO)
     window.need(needed=False, now_s=0.0)
     window.need(needed=True, now_s=AUTOMATIC_S - 10)
     assert window.until_s == AUTOMATIC_S
@@ -33,7 +33,7 @@ def test_a_network_that_is_lost_later_opens_nothing_but_a_reset_does() -> None:
 
 
 def test_a_network_that_comes_closes_it_unless_a_person_asked() -> None:
-    window = Window(ImprovMode.AUTO)
+    window = Window(SetupMode.AUTO)
     window.need(needed=True, now_s=0.0)
     window.need(needed=False, now_s=1.0)
     assert not window.is_open
@@ -44,7 +44,7 @@ def test_a_network_that_comes_closes_it_unless_a_person_asked() -> None:
 
 
 def test_button_mode_offers_but_takes_nothing_before_a_press() -> None:
-    window = Window(ImprovMode.BUTTON)
+    window = Window(SetupMode.BUTTON)
     window.need(needed=True, now_s=0.0)
     assert window.is_offered
     assert not window.is_authorized
@@ -53,14 +53,14 @@ def test_button_mode_offers_but_takes_nothing_before_a_press() -> None:
 
 
 def test_off_never_opens() -> None:
-    window = Window(ImprovMode.OFF)
+    window = Window(SetupMode.OFF)
     window.need(needed=True, now_s=0.0)
     assert not window.request(0.0)
     assert not window.is_open
 
 
 def test_success_ends_the_offer_at_once_and_the_window_soon() -> None:
-    window = Window(ImprovMode.AUTO)
+    window = Window(SetupMode.AUTO)
     window.request(0.0)
     window.succeeded(5.0)
     assert window.is_open
@@ -72,7 +72,7 @@ def test_success_ends_the_offer_at_once_and_the_window_soon() -> None:
 
 
 def test_failures_prolong_it_but_not_for_ever() -> None:
-    window = Window(ImprovMode.AUTO)
+    window = Window(SetupMode.AUTO)
     window.request(0.0)
     now_s = 0.0
     while window.is_open:

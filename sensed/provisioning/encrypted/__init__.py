@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from sensed.provisioning.encrypted.client import ClientSession, DeviceInfo, SessionEndedError
 from sensed.provisioning.encrypted.code import SetupCode
+from sensed.provisioning.encrypted.frames import LONGEST_FRAME
+from sensed.provisioning.encrypted.info import SERVICE_UUID, Endpoint, info
 from sensed.provisioning.encrypted.lockout import Lockout
 from sensed.provisioning.encrypted.messages import RefusedError, Request
 from sensed.provisioning.encrypted.session import (
@@ -24,12 +26,15 @@ from sensed.provisioning.encrypted.session import (
 )
 
 __all__ = [
+    "LONGEST_FRAME",
+    "SERVICE_UUID",
     "Action",
     "Begun",
     "ClientSession",
     "DeviceInfo",
     "End",
     "Ended",
+    "Endpoint",
     "HangUp",
     "Lockout",
     "Phase",
@@ -41,4 +46,5 @@ __all__ = [
     "SetupCode",
     "SetupSession",
     "WrongCode",
+    "info",
 ]

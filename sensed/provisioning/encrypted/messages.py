@@ -18,6 +18,7 @@ NO_ID: Final = -1
 _LARGEST_ID: Final = 2**31 - 1
 _ENVELOPE: Final = ("v", "id", "do")
 _LONGEST_WORD: Final = 64
+_LONGEST_SENTENCE: Final = 500
 
 
 class RefusedError(SensedError):
@@ -82,8 +83,9 @@ def answer(request_id: int, content: Mapping[str, Any]) -> bytes:
 
 def refusal(request_id: int, refused: RefusedError) -> bytes:
     """Return the answer to a request that was not fulfilled."""
-    content = {"id": request_id, "ok": False, "code": refused.code, "text": refused.text}
-    return encode({**content, "key": refused.key} if refused.key else content)
+    text = refused.text[:_LONGEST_SENTENCE]
+    content = {"id": request_id, "ok": False, "code": refused.code, "text": text}
+    return encode({**content, "key": refused.key[:_LONGEST_WORD]} if refused.key else content)
 
 
 def encode(message: Mapping[str, Any]) -> bytes:

@@ -80,6 +80,8 @@ class Ended:
 class HangUp:
     """Drop the client's link."""
 
+    why: End
+
 
 Action = Send | Serve | Begun | WrongCode | Ended | HangUp
 
@@ -191,7 +193,7 @@ class SetupSession:
         was_live = self._line.phase is Phase.LIVE
         self._line = _Line()
         hangs_up = why in HANGS_UP or (why is End.PROTOCOL and not was_live)
-        return [*told, Ended(why, was_live, detail), *([HangUp()] if hangs_up else [])]
+        return [*told, Ended(why, was_live, detail), *([HangUp(why)] if hangs_up else [])]
 
     def client_gone(self) -> None:
         """Start afresh for the next client."""
