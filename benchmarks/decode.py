@@ -34,6 +34,7 @@ _TELEGRAMS = (
 _ROUNDS = 7
 _ROUND_NS = 60_000_000
 _GROWTH = (1, 10, 100)
+_GROWTH_ROUNDS = 5
 
 
 def telegrams(model: str, kind: str, count: int) -> list[bytes]:
@@ -158,31 +159,31 @@ def compare() -> None:
 
 
 def growth() -> None:
-    """Print the cost of an octet for one, ten and a hundred times the input."""
-    print("\nns per octet at   " + "".join(f"{times:>9}x" for times in _GROWTH))
+    """Print the cost of an octet for one, ten and a hundred times the input, and its growth."""
+    print("\nns per octet at   " + "".join(f"{times:>9}x" for times in _GROWTH) + "    growth")
     inputs = {
         "frames": b"".join(
             telegram.wire
             for telegram in islice(MeterSimulator(METERS["aidon-3ph-tn"]).telegrams(), 100)
         ),
         "false headers": b"\x7e\xa7\xff" * 3000,
+        "with line ends": b"\x7e\xa7\x0d\x0a" * 2300,
         "M-Bus starts": b"\x68" * 9000,
         "readout heads": b"/ABC5\r\n" * 1300,
         "random": bytes((n * n * 31 + n * 7) >> 3 & 0xFF for n in range(9000)),
     }
     for label, unit in inputs.items():
-        costs = []
-        for times in _GROWTH:
-            data = unit * times
-            spent = []
-            for _ in range(3):
+        costs = dict.fromkeys(_GROWTH, float("inf"))
+        for _ in range(_GROWTH_ROUNDS):
+            for times in _GROWTH:
+                data = unit * times
                 decoder = HanDecoder()
                 started = process_time_ns()
                 decoder.receive(data)
                 decoder.silence()
-                spent.append(process_time_ns() - started)
-            costs.append(min(spent) / len(data))
-        print(f"{label:<18}" + "".join(f"{cost:>10.0f}" for cost in costs))
+                costs[times] = min(costs[times], (process_time_ns() - started) / len(data))
+        shown = "".join(f"{cost:>10.0f}" for cost in costs.values())
+        print(f"{label:<18}{shown}{costs[_GROWTH[-1]] / costs[_GROWTH[0]]:>9.2f}x")
 
 
 def main() -> int:

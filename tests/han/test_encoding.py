@@ -180,6 +180,8 @@ FLOODS = {
     "arrays": b"\x0f\x40\x00\x00\x00\x00" + b"\x01\x7f" * 7,
     "LLC": b"\xe6\xe7\x00",
     "line ends": b"\x7e\xa7\x0d\x0a",
+    "short frames with line ends": b"\x7e\xa0\x0d\x0a",
+    "M-Bus stops": b"\x68\x40\x40\x68" + b"\x16" * 4,
     "zeros": b"\x00",
 }
 
