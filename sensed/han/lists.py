@@ -246,8 +246,11 @@ def _field(node: Node) -> str | None:
 
 
 def _text(raw: int | bytes) -> str:
-    """Return text exactly as sent; octets beyond ASCII stand for the code point they name."""
-    return raw.decode("latin-1") if isinstance(raw, bytes) else str(raw)
+    """Return text as sent; octets beyond ASCII stand for the code point they name.
+
+    Zero octets that fill a text of fixed size up are no part of it.
+    """
+    return raw.rstrip(b"\0").decode("latin-1") if isinstance(raw, bytes) else str(raw)
 
 
 def _converter(binding: Binding, ct_ratio: int | Decimal) -> Convert:

@@ -443,6 +443,11 @@ def test_text_is_exact_whatever_octets_it_holds() -> None:
     assert reading(telegram(body)).meter_id == " \x00æÿ "
 
 
+def test_zero_octets_that_fill_a_text_up_are_no_part_of_it() -> None:
+    names = (text("KFM_001", 9), b"\x09\x08" + b"13943597"[:5] + bytes(3), text("MA105H2E", 9))
+    assert reading(telegram(structure(*names, *[u32(0)] * 6))).meter_id == "13943"
+
+
 # -- configured layouts ----------------------------------------------------------------
 
 FIXED = ("-", "voltage_l1_v", "current_l1_a", "power_import_w", "energy_import_wh", "-", "-")
