@@ -17,9 +17,9 @@ Quantity = int | Decimal
 class Reading:
     """One meter list, decoded.
 
-    Text is as sent, without zero octets that fill it up. ``meter_clock`` is the meter's own clock in ISO 8601,
-    with an offset only when the telegram states a deviation; it is raw material,
-    several meters send a misleading one. Currents keep the sign the wire has.
+    Text is as sent, without zero octets that fill it up. ``meter_clock`` is the meter's own
+    clock in ISO 8601, with an offset only when the telegram states a deviation; it is raw
+    material, several meters send a misleading one. Currents keep the sign the wire has.
     """
 
     meter_id: str | None = None
