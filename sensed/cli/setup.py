@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from sensed.cli import setup_code
+
 SUMMARY: Final = "open set-up for a phone nearby, or forget what it has set"
 
 
@@ -24,6 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         if name == "reset":
             command.add_argument("--yes", action="store_true", help="do not ask")
         command.set_defaults(act=act)
+    code = commands.add_parser("code", help=setup_code.SUMMARY, description=setup_code.SUMMARY)
+    setup_code.add_arguments(code)
+    code.set_defaults(act=setup_code.show_code)
 
 
 def main(args: argparse.Namespace) -> int:

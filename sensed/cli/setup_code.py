@@ -1,0 +1,97 @@
+"""``sensed setup code``: the set-up code with its QR code, for a terminal or for paper."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sensed.errors import ConfigError, PortError, SensedError
+
+if TYPE_CHECKING:
+    from sensed.provisioning.encrypted import SetupCode
+
+SUMMARY = "show the set-up code and its QR code"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the action's arguments."""
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="configuration (default: /etc/sensed/sensed.toml)",
+    )
+    parser.add_argument("--svg", metavar="FILE", help="write the QR code as SVG; - for stdout")
+    parser.add_argument(
+        "--label",
+        metavar="FILE",
+        help="write a label of 62 x 29 mm to print, as SVG; - for standard output",
+    )
+
+
+def show_code(args: argparse.Namespace) -> int:
+    """Print the code, or write what was asked for."""
+    from sensed.config import load_config
+    from sensed.label import label_svg, qr_matrix, qr_svg
+
+    config = load_config(args.config)
+    code = _code()
+    address = code.address(config.setup.page, config.device.name)
+    if args.svg or args.label:
+        matrix = qr_matrix(address)
+        if args.svg:
+            _write(args.svg, qr_svg(matrix))
+        if args.label:
+            _write(args.label, label_svg(matrix, name=config.device.name, code=code.grouped))
+        return 0
+    _print_qr(address)
+    print(f"Set-up code of {config.device.name}: {code.grouped}")
+    print("Scan the QR code with a phone, or open this page and type the code:")
+    print(config.setup.page)
+    return 0
+
+
+def _code() -> SetupCode:
+    from sensed.config import STATE_PATH
+    from sensed.provisioning.setup_state import CODE_FILE, read_code
+
+    path = STATE_PATH.with_name(CODE_FILE)
+    try:
+        return read_code(path.parent)
+    except PermissionError:
+        raise PortError(f"{path}: only for root and the user sensed; use sudo.") from None
+    except (FileNotFoundError, NotADirectoryError):
+        raise PortError(
+            "There is no set-up code yet: the daemon makes it when it starts."
+        ) from None
+    except (OSError, ConfigError) as error:
+        raise PortError(f"{path}: cannot be read ({error}).") from None
+
+
+def _print_qr(address: str) -> None:
+    from sensed.label import qr_matrix, terminal_lines
+
+    try:
+        matrix = qr_matrix(address)
+    except SensedError as error:
+        print(error, file=sys.stderr)
+        return
+    coloured = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    print("\n".join(terminal_lines(matrix, coloured=coloured)))
+
+
+def _write(target: str, text: str) -> None:
+    from sensed.private_file import write_private
+
+    if target == "-":
+        sys.stdout.write(text)
+        return
+    try:
+        # Whoever reads it can set the device up.
+        write_private(Path(target), text.encode())
+    except OSError as error:
+        raise ConfigError(f"{target}: cannot be written ({error.strerror}).") from None
+    print(f"{target} is written; keep it as you keep a key.", file=sys.stderr)
