@@ -31,12 +31,9 @@ def etc(tmp_path: Path) -> str:
 def modules_of(lines: list[str], *, light_drawn: bool) -> list[list[int]]:
     """Read half blocks back into rows of modules."""
     halves = {" ": (0, 0), "\u2580": (1, 0), "\u2584": (0, 1), "\u2588": (1, 1)}
-    rows = []
-    for line in lines:
-        pairs = [halves[char] for char in line]
-        for half in (0, 1):
-            rows.append([pair[half] ^ light_drawn for pair in pairs])
-    return rows
+    return [
+        [halves[char][half] ^ light_drawn for char in line] for line in lines for half in (0, 1)
+    ]
 
 
 def bare(rows: list[list[int]], size: int) -> list[list[int]]:
