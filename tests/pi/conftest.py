@@ -93,8 +93,10 @@ def whole_pi(air: Air, whole_meter: Meter) -> Iterator[Pi]:
             pi.power_on()
             yield pi
         finally:
-            pi.keep_evidence(_LOGS)
-            pi.cut_power()
+            try:
+                pi.keep_evidence(_LOGS)
+            finally:
+                pi.cut_power()
 
 
 @pytest.fixture

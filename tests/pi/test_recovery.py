@@ -50,23 +50,18 @@ def test_daemon_hangs_and_the_watchdog_restarts_it(product: Product, light: Ligh
     light.shows("active", within_s=180)
 
 
-def test_power_is_cut(pi: Pi, product: Product, light: Light, broker: Broker) -> None:
+def test_power_is_cut_and_comes_back_to_a_pi_that_does_not_know_what_time_it_is(
+    pi: Pi, product: Product, light: Light, broker: Broker
+) -> None:
     pi.run("sync")
     pi.cut_power()
     pi.power_on()
+    assert pi.clock() < datetime.now(UTC) - timedelta(days=20)
 
     light.shows("active", within_s=400)
     assert product.is_ready()
     assert json.loads(broker.hears("sensed/+/power"))["power_import_w"] is not None
 
-
-def test_pi_is_rebooted_and_does_not_know_what_time_it_is(
-    pi: Pi, light: Light, broker: Broker
-) -> None:
-    pi.reboot()
-    assert pi.clock() < datetime.now(UTC) - timedelta(days=20)
-
-    light.shows("active", within_s=400)
     pi.set_clock(datetime(2030, 5, 17, 12, tzinfo=UTC))
     light.keeps_showing("active", for_s=20)
     received_at = json.loads(broker.hears("sensed/+/power"))["received_at"]

@@ -115,7 +115,7 @@ class Machine:
         assert qemu is not None, "qemu-system-aarch64 is not installed: run scripts/test-pi"
         socket = "server=on,wait=off"
         return [
-            *("setpriv", "--pdeathsig", "KILL", "nice", "-n", "5"),
+            *("setpriv", "--pdeathsig", "KILL"),
             *(qemu, "-M", "raspi3b", "-display", "none", "-no-reboot"),
             *("-accel", "tcg,thread=multi"),
             *("-kernel", str(image.folder / "vmlinuz"), "-initrd", str(image.folder / "initrd")),

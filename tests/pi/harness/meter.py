@@ -18,7 +18,12 @@ from sensed.simulator import METERS, MeterSimulator
 from sensed.simulator.play import play
 
 _RELEASE_DEADLINE_S = 10.0
-MODEL = "aidon-3ph-tn"
+MODEL = "aidon-se"
+"""A list every 10 s: silence is a failure after 30 s, however slow the machine is."""
+
+_ADAPTER_BUFFER = 384
+"""Octets that the FT232BM keeps while nobody reads; data sheet, section 4."""
+
 _DEVICE = {"driver": "usb-serial", "id": "meter", "chardev": "meter", "always-plugged": True}
 
 # QEMU 7.2 aborts when a device goes while its host controller has a transfer of it to repeat
@@ -30,13 +35,13 @@ _LET_GO = (
 
 
 class _Wire:
-    """A sink for the player: what the adapter does not take at once is lost, as on a wire."""
+    """A sink for the player: what the adapter cannot keep is lost, as on a wire."""
 
     def __init__(self) -> None:
         self.socket: socket.socket | None = None
 
     async def write(self, data: bytes) -> None:
-        if self.socket is None or _unread(self.socket):
+        if self.socket is None or _unread(self.socket) > _ADAPTER_BUFFER:
             return
         with contextlib.suppress(BlockingIOError, BrokenPipeError, ConnectionResetError):
             self.socket.send(data)

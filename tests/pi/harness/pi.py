@@ -105,12 +105,14 @@ class Pi:
             time.sleep(every_s)
 
     def joins(self, access_point: AccessPoint, *, within_s: float = 180.0) -> None:
-        """Have NetworkManager join a Wi-Fi network, as a person would with nmcli."""
+        """Have NetworkManager know and join a Wi-Fi network, as a person would with nmcli."""
         name, password = access_point.name, access_point.password
-        self.wait_until(
-            f"nmcli -t -f SSID device wifi list --rescan yes | grep -qx '{name}'", within_s=within_s
-        )
-        self.run(f"nmcli -w 120 device wifi connect '{name}' password '{password}' ifname wlan0")
+        if not self.knows(access_point):
+            self.run(
+                f"nmcli connection add type wifi ifname wlan0 con-name '{name}' ssid '{name}'"
+                f" wifi-sec.key-mgmt wpa-psk wifi-sec.psk '{password}'"
+            )
+        self.wait_until(f"nmcli -w 90 connection up '{name}'", within_s=within_s)
 
     def knows(self, access_point: AccessPoint) -> bool:
         """Return whether a Wi-Fi profile for that network is saved."""
@@ -123,9 +125,17 @@ class Pi:
             " | xargs -r nmcli connection delete"
         )
 
-    def journal(self, unit: str = "sensed", *, boots: str = "-b") -> str:
-        """Return what a unit wrote since the Pi started."""
-        return self.run(f"journalctl --no-pager -o short-monotonic {boots} -u {unit}")
+    def journal_position(self) -> str:
+        """Return where the journal ends now, for :meth:`waits_for_words`."""
+        shown = self.run("journalctl --no-pager -n 1 -o cat --show-cursor")
+        return shown.rpartition("-- cursor: ")[2].strip()
+
+    def waits_for_words(self, words: str, *, after: str, within_s: float) -> None:
+        """Wait until the product has written words to the journal after a position of it."""
+        self.wait_until(
+            f"journalctl --no-pager -o cat -u sensed --after-cursor '{after}' | grep -qF '{words}'",
+            within_s=within_s,
+        )
 
     def clock(self) -> datetime:
         """Return the time of the Pi's clock."""

@@ -31,29 +31,27 @@ class Product:
         )
 
     def forget_everything(self) -> None:
-        """Make the Pi as it was right after the installation."""
-        self._pi.run(f"systemctl stop {UNIT}")
-        self._pi.run(f"rm -rf /var/lib/sensed/* && : >{CONFIGURATION}")
+        """Reset the product, and forget what was configured without it."""
         self._pi.forgets_networks()
-        self._pi.run(f"systemctl start {UNIT}", within_s=_START_DEADLINE_S)
+        self._pi.run(f": >{CONFIGURATION}; sensed setup reset --yes", within_s=_START_DEADLINE_S)
 
     def is_configured_for(self, broker: Broker) -> bool:
         """Return whether the configuration file names this broker."""
         return not self._pi.try_run(f"grep -q '{broker.host}' {CONFIGURATION}").status
 
     def configure(self, broker: Broker) -> None:
-        """Name the broker in the configuration file and restart the service."""
+        """Name the broker in the configuration file and have it read."""
         self._pi.write(CONFIGURATION, f'[mqtt]\nhost = "{broker.host}"\nport = {broker.port}\n')
-        self.restart()
+        self.reload()
 
     def unconfigure(self) -> None:
-        """Empty the configuration file and restart the service."""
+        """Empty the configuration file and have it read."""
         self._pi.run(f": >{CONFIGURATION}")
-        self.restart()
+        self.reload()
 
-    def restart(self) -> None:
-        """Restart the service and wait until it says that it is ready."""
-        self._pi.run(f"systemctl restart {UNIT}", within_s=_START_DEADLINE_S)
+    def reload(self) -> None:
+        """Reload the service and wait until it says that it has."""
+        self._pi.run(f"systemctl reload {UNIT}", within_s=_START_DEADLINE_S)
 
     @property
     def pid(self) -> int:
