@@ -1,4 +1,4 @@
-"""``sensed setup``: open set-up for a phone nearby, or forget what it has set."""
+"""``sensed setup``: on the device open set-up or show its code; from a laptop set it up."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from sensed.cli import setup_code
+from sensed.cli import setup_client, setup_code
 
-SUMMARY: Final = "open set-up for a phone nearby, or forget what it has set"
+SUMMARY: Final = "on the device: let it be set up; on a laptop: set up a device nearby"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     code = commands.add_parser("code", help=setup_code.SUMMARY, description=setup_code.SUMMARY)
     setup_code.add_arguments(code)
     code.set_defaults(act=setup_code.show_code)
+    setup_client.add_actions(commands)
 
 
 def main(args: argparse.Namespace) -> int:

@@ -1,0 +1,5 @@
+from __future__ import annotations
+
+from tests.provisioning.conftest import dbus, library
+
+__all__ = ["dbus", "library"]
