@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cProfile
 import time
 
 import pytest
@@ -204,6 +205,27 @@ def test_time_and_memory_are_linear_in_any_flood(name: str) -> None:
     small = min(cost(3_000, 512) for _ in range(3)) + 0.002
     assert cost(30_000, 512) < 10 * small * 4
     assert cost(3_000, 1) < 0.8
+
+
+@pytest.mark.parametrize("name", FLOODS)
+def test_the_number_of_calls_is_linear_in_any_flood(name: str) -> None:
+    """Counted, not timed: what other programs do at the same time does not matter."""
+    unit = FLOODS[name]
+
+    def calls(octets: int) -> int:
+        decoder = HanDecoder()
+        data = (unit * (octets // len(unit) + 1))[:octets]
+        profile = cProfile.Profile()
+        profile.enable()
+        for at in range(0, octets, 512):
+            decoder.receive(data[at : at + 512])
+        decoder.silence()
+        profile.disable()
+        return sum(entry.callcount for entry in profile.getstats())
+
+    few, many = calls(5_000), calls(15_000)
+    assert few < 40 * 5_000
+    assert many < 3.3 * few
 
 
 def test_real_headers_with_lying_lengths_are_linear() -> None:

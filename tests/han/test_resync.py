@@ -192,7 +192,7 @@ def test_any_mix_of_line_ends_survives_inserted_carriage_returns(octets: list[in
     frame = telegram(body)
     for data in (frame * 2, (frame * 2).replace(b"\n", b"\r\n")):
         found = readings(decode(data, [3]))
-        assert [reading.meter_id for reading in found] == [name, name]
+        assert [reading.meter_id for reading in found] == [name.rstrip("\0")] * 2
 
 
 def test_inserted_carriage_returns_in_p1() -> None:
