@@ -15,6 +15,7 @@ from sensed.provisioning.encrypted import End, RefusedError, Request, messages
 
 _SAY_AGAIN_S: Final = 15.0
 _LONGEST_ARGUMENT: Final = 4096
+_MOST_AT_ONCE: Final = 4
 
 Handler = Callable[..., Awaitable[Mapping[str, Any]]]
 """Fulfils a request; its arguments are the request's own. May raise SensedError."""
@@ -118,7 +119,7 @@ class Desk:
         for name, check in rule.takes.items():
             if not check(request.arguments[name]):
                 raise RefusedError("bad-request", f"{name} is not of the right kind.")
-        if self._working is not None and not rule.always:
+        if len(self._tasks) >= _MOST_AT_ONCE or (self._working is not None and not rule.always):
             raise RefusedError("busy", "Another request is being worked on.")
         return rule
 

@@ -317,10 +317,11 @@ class Session:
 
     def _let_go(self, device: str, why: str) -> None:
         """Drop a client once it has been told why."""
+        link = self._visitors.link(device)
 
         async def after_a_moment() -> None:
             await asyncio.sleep(_GOODBYE_S)
-            if self._visitors.was_served(device):
+            if link is not None and self._visitors.link(device) is link:
                 self._turn_out(device, why)
 
         self._start(after_a_moment())

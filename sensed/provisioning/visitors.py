@@ -75,6 +75,14 @@ class Visitors:
         visitor = self._visitors.get(device)
         return visitor is not None and visitor.served
 
+    def link(self, device: str) -> object:
+        """Return what stands for the device's present link, ``None`` if it was never served.
+
+        A device that comes back has another one.
+        """
+        visitor = self._visitors.get(device)
+        return visitor if visitor is not None and visitor.served else None
+
     def overdue(self, now_s: float) -> list[str]:
         """Return who has been silent for too long; each is told of again only after a while."""
         found = [d for d, v in self._visitors.items() if now_s >= v.last_s + IDLE_S]

@@ -355,6 +355,39 @@ async def test_a_second_request_waits_its_turn_but_status_does_not(stage: Stage)
         assert (await client.ask("wifi.scan"))["ok"]
 
 
+async def test_status_is_not_answered_without_end(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(*_: object) -> dict[str, Any]:
+        await asyncio.sleep(30)
+        return {}
+
+    monkeypatch.setattr("sensed.provisioning.requests.Requests._status", never)
+    async with running(stage.make().run()):
+        await stage.advertised(IMPROV)
+        client = await (await stage.client()).begin()
+        for _ in range(desk._MOST_AT_ONCE):
+            await client.request("status")
+        assert (await client.ask("status"))["code"] == "busy"
+
+
+async def test_who_comes_back_at_once_is_not_taken_for_the_one_who_had_to_go(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "_GOODBYE_S", 0.2)
+    async with running(stage.make().run()):
+        await stage.advertised(IMPROV)
+        client = await (await stage.client("AA")).begin()
+        await client.ask("status")
+        await client.phone.write(RX, b"\x01\x00" + bytes(18))
+        await client.phone.write(RX, b"\x03\x01" + bytes(18))
+        assert (await client.ended()).why is None
+        client.phone.lose_link()
+        again = await (await stage.client("AA")).begin()
+        await asyncio.sleep(0.3)
+        assert (await again.ask("status"))["ok"]
+
+
 async def test_what_takes_too_long_is_given_up_and_told(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
