@@ -10,9 +10,6 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
 
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-
 from sensed.errors import ConfigError
 from sensed.secret import Secret
 
@@ -73,6 +70,9 @@ class SetupCode:
 
     def key(self) -> bytes:
         """Return the key of the session, 32 octets."""
+        from cryptography.hazmat.primitives import hashes
+        from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
         hkdf = HKDF(algorithm=hashes.SHA256(), length=_KEY_OCTETS, salt=_SALT, info=_INFO)
         return hkdf.derive(self.symbols.reveal().encode("ascii"))
 

@@ -1,19 +1,19 @@
 """Noise_NNpsk0_25519_AESGCM_SHA256: handshake and transport, both roles. Sans-IO.
 
-Source: The Noise Protocol Framework, revision 34, sections 5, 7, 9 and 12.
+Source: The Noise Protocol Framework, revision 34, sections 5, 7, 9 and 12. The library is
+imported when a session begins, which most days of a device do not see.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-from typing import Final
-
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from typing import TYPE_CHECKING, Final
 
 from sensed.errors import BugError, WireError
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
 _NAME: Final = b"Noise_NNpsk0_25519_AESGCM_SHA256"
 KEY_OCTETS: Final = 32
@@ -31,6 +31,8 @@ class Cipher:
 
     def __init__(self, key: bytes) -> None:
         """Begin at message number 0."""
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
         self._aead = AESGCM(key)
         self._number = 0
 
@@ -40,6 +42,8 @@ class Cipher:
 
     def decrypt(self, ciphertext: bytes, associated: bytes = b"") -> bytes:
         """Return the plaintext. Raises NotAuthenticError; the transport is over then."""
+        from cryptography.exceptions import InvalidTag
+
         if len(ciphertext) < TAG_OCTETS:
             raise NotAuthenticError("a message is shorter than its tag")
         try:
@@ -97,6 +101,8 @@ class _Symmetric:
 
 class _Handshake:
     def __init__(self, psk: bytes, prologue: bytes, ephemeral: bytes | None) -> None:
+        from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
         self._psk = psk
         self._state = _Symmetric(prologue)
         self._own = (
@@ -116,6 +122,8 @@ class _Handshake:
         return public
 
     def _read_key(self, message: bytes) -> tuple[X25519PublicKey, bytes]:
+        from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
+
         if len(message) < HANDSHAKE_OCTETS:
             raise NotAuthenticError("a handshake message is too short")
         public = message[:KEY_OCTETS]
