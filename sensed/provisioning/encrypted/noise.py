@@ -117,7 +117,9 @@ class _Handshake:
         return self._state.hash
 
     def _write_key(self) -> bytes:
-        public = self._own.public_key().public_bytes_raw()
+        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+        public = self._own.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
         self._mix_ephemeral(public)
         return public
 
