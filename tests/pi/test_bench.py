@@ -40,7 +40,7 @@ time.sleep(60)
 
 def test_pi_is_a_pi_and_all_its_units_started(pi: Pi) -> None:
     assert "Raspberry Pi 3" in pi.run("tr -d '\\0' </proc/device-tree/model")
-    pi.try_run("systemctl is-system-running --wait", within_s=600)
+    pi.try_run("systemctl is-system-running --wait")
     assert pi.run("systemctl --failed --no-legend") == ""
 
 
@@ -57,14 +57,14 @@ def test_light_is_read_from_the_registers(pi: Pi, light: Light) -> None:
     settings = "-E GPIOZERO_PIN_FACTORY=lgpio -E LG_WD=/tmp"
     pi.run(f"systemd-run --quiet --unit lamp {settings} python3 /tmp/lamp.py")
 
-    light.shows("no_cloud", within_s=120)
-    light.shows("active", within_s=120)
+    light.shows("no_cloud")
+    light.shows("active")
     pi.run("systemctl stop lamp")
 
 
 def test_meter_is_heard_through_the_adapter(pi: Pi, meter: Meter) -> None:
     meter.plug_in()
-    pi.wait_until("test -c /dev/ttyUSB0", within_s=120)
+    pi.wait_until("test -c /dev/ttyUSB0")
     pi.run("stty -F /dev/ttyUSB0 2400 cs8 parenb -parodd -cstopb raw -echo")
     heard = pi.run("timeout 300 head -c 200 /dev/ttyUSB0 | od -An -v -tx1 | tr -d ' \\n'")
 
@@ -75,20 +75,20 @@ def test_meter_is_heard_through_the_adapter(pi: Pi, meter: Meter) -> None:
 def test_adapter_can_be_pulled_and_plugged_again(pi: Pi, meter: Meter) -> None:
     for _ in range(2):
         meter.plug_in()
-        pi.wait_until("test -c /dev/ttyUSB0", within_s=120)
+        pi.wait_until("test -c /dev/ttyUSB0")
         meter.unplug()
-        pi.wait_until("! test -e /dev/ttyUSB0", within_s=120)
+        pi.wait_until("! test -e /dev/ttyUSB0")
     meter.plug_in()
-    pi.wait_until("test -c /dev/ttyUSB0", within_s=120)
+    pi.wait_until("test -c /dev/ttyUSB0")
     assert pi.run("timeout 300 head -c 20 /dev/ttyUSB0 | wc -c").strip() == "20"
 
 
 def test_phone_finds_reads_writes_and_is_told(pi: Pi, phone: Phone) -> None:
-    pi.wait_until("bluetoothctl show | grep -q 'Powered: yes'", within_s=300)
+    pi.wait_until("bluetoothctl show | grep -q 'Powered: yes'")
     pi.write("/tmp/advertise.py", (Path(__file__).parent / "bench/advertise.py").read_text())
     pi.run("systemd-run --quiet --unit advertise python3 /tmp/advertise.py")
 
-    phone.connects_to(phone.sees(service=SERVICE, within_s=120))
+    phone.connects_to(phone.sees(service=SERVICE))
     assert phone.reads(VALUE) == b"bench"
     phone.subscribes(VALUE)
     phone.writes(VALUE, b"hello")
@@ -103,7 +103,7 @@ def test_pi_joins_the_house_and_reaches_its_broker(
     broker.on()
     pi.joins(access_point)
 
-    pi.run(f"mosquitto_pub -h {broker.host} -t bench -m retained -r", within_s=60)
+    pi.run(f"mosquitto_pub -h {broker.host} -t bench -m retained -r")
     assert broker.keeps("bench").strip() == "retained"
     assert broker.host in pi.run("ip route")
     pi.forgets_networks()

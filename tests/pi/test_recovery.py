@@ -29,7 +29,7 @@ def test_networkmanager_is_restarted(pi: Pi, product: Product, light: Light) -> 
     pid = product.pid
     pi.run("systemctl restart NetworkManager")
 
-    light.shows("active", within_s=300)
+    light.shows("active")
     light.keeps_showing("active", for_s=20)
     assert product.pid == pid
 
@@ -38,16 +38,16 @@ def test_daemon_is_killed(product: Product, light: Light) -> None:
     before = product.restarts
     product.signal("KILL")
 
-    product.wait_until_restarted(since=before, within_s=120)
-    light.shows("active", within_s=180)
+    product.wait_until_restarted(since=before)
+    light.shows("active")
 
 
 def test_daemon_hangs_and_the_watchdog_restarts_it(product: Product, light: Light) -> None:
     before = product.restarts
     product.signal("STOP")
 
-    product.wait_until_restarted(since=before, within_s=180)
-    light.shows("active", within_s=180)
+    product.wait_until_restarted(since=before)
+    light.shows("active")
 
 
 def test_power_is_cut_and_comes_back_to_a_pi_that_does_not_know_what_time_it_is(
@@ -58,7 +58,7 @@ def test_power_is_cut_and_comes_back_to_a_pi_that_does_not_know_what_time_it_is(
     pi.power_on()
     assert pi.clock() < datetime.now(UTC) - timedelta(days=20)
 
-    light.shows("active", within_s=400)
+    light.shows("active")
     assert product.is_ready()
     assert json.loads(broker.hears("sensed/+/power"))["power_import_w"] is not None
 

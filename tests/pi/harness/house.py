@@ -6,6 +6,14 @@ only through the air.
 
 from __future__ import annotations
 
+import contextlib
+import queue
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+
+from harness.patience import PATIENCE_S
 from harness.pi import Pi
 
 ADDRESS = "192.168.77.1"
@@ -40,6 +48,31 @@ class AccessPoint:
         self._pi.run("systemctl restart house-ap")
 
 
+class Listener:
+    """Somebody in the house who notes when which message of a topic came."""
+
+    def __init__(self, lines: subprocess.Popen[bytes]) -> None:
+        self._lines = lines
+        self._heard: queue.Queue[tuple[float, str]] = queue.Queue()
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def until(self, words: str, *, within_s: float = PATIENCE_S) -> tuple[float, str]:
+        """Wait for a message with these words; return when it came (monotonic) and its payload."""
+        deadline_s = time.monotonic() + within_s
+        payload = "nothing at all"
+        while (left_s := deadline_s - time.monotonic()) > 0:
+            with contextlib.suppress(queue.Empty):
+                at_s, payload = self._heard.get(timeout=left_s)
+                if words in payload:
+                    return at_s, payload
+        raise AssertionError(f"no message with {words} within {within_s:.0f} s; last: {payload}")
+
+    def _listen(self) -> None:
+        assert self._lines.stdout is not None
+        for line in self._lines.stdout:
+            self._heard.put((time.monotonic(), line.decode()))
+
+
 class Broker:
     """The MQTT broker in the house."""
 
@@ -57,16 +90,27 @@ class Broker:
         """Stop it."""
         self._pi.run("systemctl disable --quiet --now house-broker")
 
-    def hears(self, topic: str, *, within_s: int = 60) -> str:
+    def hears(self, topic: str, *, within_s: float = PATIENCE_S) -> str:
         """Wait for the next message that is not retained on a topic and return its payload."""
         return self._subscribe("-R", topic, within_s)
 
-    def keeps(self, topic: str, *, within_s: int = 30) -> str:
+    def keeps(self, topic: str, *, within_s: float = PATIENCE_S) -> str:
         """Return the retained payload of a topic."""
         return self._subscribe("--retained-only", topic, within_s)
 
-    def _subscribe(self, option: str, topic: str, within_s: int) -> str:
-        return self._pi.run(
-            f"{_IN_HOUSE} mosquitto_sub -h {self.host} -C 1 -W {within_s} {option} -t '{topic}'",
-            within_s=within_s + 60,
-        )
+    @contextlib.contextmanager
+    def listener(self, topic: str) -> Iterator[Listener]:
+        """Have somebody listen to a topic, to all but what is retained, once subscribed."""
+        command = f"{_IN_HOUSE} mosquitto_sub -d -h {self.host} -R -t '{topic}'"
+        lines = self._pi.shell.start(f"stdbuf -oL {command}")
+        try:
+            listener = Listener(lines)
+            listener.until("Subscribed")
+            yield listener
+        finally:
+            lines.kill()
+            lines.wait()
+
+    def _subscribe(self, option: str, topic: str, within_s: float) -> str:
+        command = f"mosquitto_sub -h {self.host} -C 1 -W {within_s:.0f} {option} -t '{topic}'"
+        return self._pi.run(f"{_IN_HOUSE} {command}", within_s=within_s + PATIENCE_S)

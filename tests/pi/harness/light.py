@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from harness.patience import PATIENCE_S
+
 LEVELS_COMMAND = "xp /1wx 0x3f200034"
 RED_LINE, GREEN_LINE, BLUE_LINE = 17, 27, 22
 
@@ -137,11 +139,11 @@ class Light:
         """Return the colour of this moment."""
         return colour_of(levels_of(self._monitor(LEVELS_COMMAND)))
 
-    def look(self, *, within_s: float = 20.0) -> Look:
+    def look(self, *, within_s: float = PATIENCE_S) -> Look:
         """Watch until it can be told what the light shows."""
         return self._watch(lambda _: True, "anything that can be told", within_s)
 
-    def shows(self, state: str, *, within_s: float) -> None:
+    def shows(self, state: str, *, within_s: float = PATIENCE_S) -> None:
         """Wait until the light shows a state, by colour and by number of flashes."""
         wanted = STATES[state]
         self._watch(lambda look: look == wanted, f"{state} ({wanted})", within_s)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from harness.qmp import Qmp
 
-BOOT_DEADLINE_S = 900.0
+BOOT_DEADLINE_S = 1800.0
 _START_DEADLINE_S = 30.0
 _READY = b"bench: ready"
 _KERNEL_LINE = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import math
 import socket
 import struct
 import termios
@@ -21,8 +22,8 @@ _RELEASE_DEADLINE_S = 10.0
 MODEL = "aidon-se"
 """A list every 10 s: silence is a failure after 30 s, however slow the machine is."""
 
-_ADAPTER_BUFFER = 384
-"""Octets that the FT232BM keeps while nobody reads; data sheet, section 4."""
+_PAUSE_S = 2.0
+"""No telegram pauses for so long in its middle, and any two do between them."""
 
 _DEVICE = {"driver": "usb-serial", "id": "meter", "chardev": "meter", "always-plugged": True}
 
@@ -35,19 +36,42 @@ _LET_GO = (
 
 
 class _Wire:
-    """A sink for the player: what the adapter cannot keep is lost, as on a wire."""
+    """A sink for the player: a telegram that begins while nobody reads is lost whole.
+
+    One that has begun is delivered, however slow the emulated adapter is on a busy machine.
+    """
 
     def __init__(self) -> None:
-        self.socket: socket.socket | None = None
+        self._socket: socket.socket | None = None
+        self._written_s = -math.inf
+        self._lost = False
 
     async def write(self, data: bytes) -> None:
-        if self.socket is None or _unread(self.socket) > _ADAPTER_BUFFER:
+        now_s = time.monotonic()
+        begins, self._written_s = now_s - self._written_s > _PAUSE_S, now_s
+        if self._socket is None:
+            self._lost = True
             return
-        with contextlib.suppress(BlockingIOError, BrokenPipeError, ConnectionResetError):
-            self.socket.send(data)
+        if begins:
+            self._lost = _unread(self._socket) > 0
+        if not self._lost:
+            with contextlib.suppress(BlockingIOError, BrokenPipeError, ConnectionResetError):
+                self._socket.send(data)
 
     async def close(self) -> None:
         """The bench owns the socket."""
+
+    async def connect(self, path: Path) -> None:
+        """Lead to the adapter's socket from now on."""
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.connect(str(path))
+        self._socket.setblocking(False)
+
+    async def disconnect(self) -> None:
+        """Lead nowhere."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
 
 
 class Meter:
@@ -57,6 +81,7 @@ class Meter:
         self._background = background
         self._wire = _Wire()
         self._playing: Future[int] | None = None
+        self._plugged = False
         self._path: Path | None = None
         self._qmp: Qmp | None = None
         self._run: Callable[[str], str] | None = None
@@ -66,7 +91,7 @@ class Meter:
 
         ``run`` runs a command on the Pi.
         """
-        plugged = self._wire.socket is not None
+        plugged = self._plugged
         self._hang_up()
         self._path, self._qmp, self._run = path, qmp, run
         if plugged:
@@ -76,18 +101,17 @@ class Meter:
         """Plug the adapter into the Pi, unless it is."""
         assert self._path is not None
         assert self._qmp is not None
-        if self._wire.socket is not None:
+        if self._plugged:
             return
         self._add_device(self._qmp)
-        self._wire.socket = socket.socket(socket.AF_UNIX)
-        self._wire.socket.connect(str(self._path))
-        self._wire.socket.setblocking(False)
+        self._background.call(self._wire.connect(self._path))
+        self._plugged = True
 
     def unplug(self) -> None:
         """Pull the adapter out of the Pi, unless it is not in it."""
         assert self._qmp is not None
         assert self._run is not None
-        if self._wire.socket is None:
+        if not self._plugged:
             return
         self._run(_LET_GO)
         self._qmp.execute("device_del", id="meter")
@@ -96,6 +120,7 @@ class Meter:
     def sends(self, model: str = MODEL, *, seed: int = 1) -> None:
         """Let a meter of this model send, unless one does already."""
         if self._playing is not None:
+            assert not self._playing.done(), f"the player has ended: {self._playing.exception()}"
             return
         meter = METERS[model]
         telegrams = MeterSimulator(meter, seed=seed).telegrams()
@@ -124,9 +149,8 @@ class Meter:
                 return
 
     def _hang_up(self) -> None:
-        if self._wire.socket is not None:
-            self._wire.socket.close()
-            self._wire.socket = None
+        self._background.call(self._wire.disconnect())
+        self._plugged = False
 
 
 def _unread(connection: socket.socket) -> int:

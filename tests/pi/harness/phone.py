@@ -21,6 +21,7 @@ from bumble.transport.common import AsyncPipeSink, Transport
 from bumble.transport.unix import open_unix_client_transport
 
 from harness.background import Background
+from harness.patience import PATIENCE_S
 
 T = TypeVar("T")
 
@@ -93,7 +94,7 @@ class Phone:
         self._peer: Peer | None = None
         self._values: dict[str, queue.Queue[bytes]] = {}
 
-    def sees(self, *, service: str = "", name: str = "", within_s: float = 60.0) -> Seen:
+    def sees(self, *, service: str = "", name: str = "", within_s: float = PATIENCE_S) -> Seen:
         """Scan until a connectable device with that service or name advertises."""
 
         def wanted(seen: Seen) -> bool:
@@ -101,7 +102,7 @@ class Phone:
 
         return self._do(_scan(self._device, wanted), within_s)
 
-    def connects_to(self, seen: Seen, *, within_s: float = 120.0) -> None:
+    def connects_to(self, seen: Seen, *, within_s: float = PATIENCE_S) -> None:
         """Connect, agree on an MTU and discover everything."""
         self._peer = self._do(_connect(self._device, seen.address), within_s)
 
@@ -109,27 +110,32 @@ class Phone:
         """Return the services that were discovered."""
         return {str(service.uuid) for service in self._connected().services}
 
-    def reads(self, characteristic: str, *, within_s: float = 60.0) -> bytes:
+    def reads(self, characteristic: str, *, within_s: float = PATIENCE_S) -> bytes:
         """Read a characteristic's value."""
         return self._do(self._characteristic(characteristic).read_value(), within_s)
 
     def writes(
-        self, characteristic: str, value: bytes, *, response: bool = True, within_s: float = 60.0
+        self,
+        characteristic: str,
+        value: bytes,
+        *,
+        response: bool = True,
+        within_s: float = PATIENCE_S,
     ) -> None:
         """Write a characteristic's value, with or without waiting for the Pi's answer."""
         proxy = self._characteristic(characteristic)
         self._do(proxy.write_value(value, with_response=response), within_s)
 
-    def subscribes(self, characteristic: str, *, within_s: float = 60.0) -> None:
+    def subscribes(self, characteristic: str, *, within_s: float = PATIENCE_S) -> None:
         """Ask to be notified of a characteristic's values."""
         values = self._values.setdefault(characteristic, queue.Queue())
         self._do(self._characteristic(characteristic).subscribe(values.put), within_s)
 
-    def is_told(self, characteristic: str, *, within_s: float = 60.0) -> bytes:
+    def is_told(self, characteristic: str, *, within_s: float = PATIENCE_S) -> bytes:
         """Wait for the next value that a subscribed characteristic notified."""
         return self._values[characteristic].get(timeout=within_s)
 
-    def disconnects(self, *, within_s: float = 60.0) -> None:
+    def disconnects(self, *, within_s: float = PATIENCE_S) -> None:
         """Hang up; nothing happens when the Pi already has."""
         if self._peer is not None:
             with contextlib.suppress(Exception):

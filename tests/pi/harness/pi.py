@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING
 
 from harness.light import Light
 from harness.machine import Image, Machine
+from harness.patience import PATIENCE_S
 from harness.shell import Outcome, Shell
 
 if TYPE_CHECKING:
     from harness.house import AccessPoint
-
-_OFF_DEADLINE_S = 240.0
 
 
 class Pi:
@@ -73,17 +72,17 @@ class Pi:
     def reboot(self) -> None:
         """Shut down in order and start again."""
         self.run("systemctl --no-block reboot")
-        self.machine.wait_until_off(within_s=_OFF_DEADLINE_S)
+        self.machine.wait_until_off(within_s=PATIENCE_S)
         self._machine = None
         self.shell.close()
         self._shell = None
         self.power_on()
 
-    def run(self, command: str, *, stdin: bytes = b"", within_s: float = 300.0) -> str:
+    def run(self, command: str, *, stdin: bytes = b"", within_s: float = PATIENCE_S) -> str:
         """Run a command as root and return what it printed."""
         return self.shell.run(command, stdin=stdin, within_s=within_s)
 
-    def try_run(self, command: str, *, within_s: float = 300.0) -> Outcome:
+    def try_run(self, command: str, *, within_s: float = PATIENCE_S) -> Outcome:
         """Run a command as root and return how it ended."""
         return self.shell.try_run(command, within_s=within_s)
 
@@ -92,7 +91,9 @@ class Pi:
         data = content.encode() if isinstance(content, str) else content
         self.run(f"install -D -m {mode} /dev/stdin {path}", stdin=data)
 
-    def wait_until(self, command: str, *, within_s: float, every_s: float = 1.0) -> str:
+    def wait_until(
+        self, command: str, *, within_s: float = PATIENCE_S, every_s: float = 1.0
+    ) -> str:
         """Run a command again and again until its status is 0; return what it printed."""
         deadline_s = time.monotonic() + within_s
         while True:
@@ -104,7 +105,7 @@ class Pi:
             )
             time.sleep(every_s)
 
-    def joins(self, access_point: AccessPoint, *, within_s: float = 180.0) -> None:
+    def joins(self, access_point: AccessPoint, *, within_s: float = PATIENCE_S) -> None:
         """Have NetworkManager know and join a Wi-Fi network, as a person would with nmcli."""
         name, password = access_point.name, access_point.password
         if not self.knows(access_point):
@@ -130,11 +131,10 @@ class Pi:
         shown = self.run("journalctl --no-pager -n 1 -o cat --show-cursor")
         return shown.rpartition("-- cursor: ")[2].strip()
 
-    def waits_for_words(self, words: str, *, after: str, within_s: float) -> None:
+    def waits_for_words(self, words: str, *, after: str) -> None:
         """Wait until the product has written words to the journal after a position of it."""
         self.wait_until(
-            f"journalctl --no-pager -o cat -u sensed --after-cursor '{after}' | grep -qF '{words}'",
-            within_s=within_s,
+            f"journalctl --no-pager -o cat -u sensed --after-cursor '{after}' | grep -qF '{words}'"
         )
 
     def clock(self) -> datetime:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.patience import PATIENCE_S
 from harness.pi import Pi
 
 if TYPE_CHECKING:
@@ -12,7 +16,20 @@ if TYPE_CHECKING:
 
 UNIT = "sensed.service"
 CONFIGURATION = "/etc/sensed/sensed.toml"
-_START_DEADLINE_S = 240.0
+
+
+@dataclass(frozen=True, slots=True)
+class CpuTime:
+    """How much processor time a process has used, in seconds, and when, on the Pi's clock."""
+
+    pid: int
+    used_s: float
+    at_s: float
+
+    def share_since(self, before: CpuTime) -> float:
+        """Return the share of one core since an earlier look at the same process."""
+        assert self.pid == before.pid, "another process runs by now"
+        return (self.used_s - before.used_s) / (self.at_s - before.at_s)
 
 
 class Product:
@@ -27,21 +44,22 @@ class Product:
         self._pi.run(
             "DEBIAN_FRONTEND=noninteractive apt-get -qq --yes"
             " --no-install-recommends install /tmp/sensed.deb",
-            within_s=900,
+            within_s=2 * PATIENCE_S,
         )
 
     def forget_everything(self) -> None:
         """Reset the product, and forget what was configured without it."""
         self._pi.forgets_networks()
-        self._pi.run(f": >{CONFIGURATION}; sensed setup reset --yes", within_s=_START_DEADLINE_S)
+        self._pi.run(f": >{CONFIGURATION}; sensed setup reset --yes")
 
     def is_configured_for(self, broker: Broker) -> bool:
         """Return whether the configuration file names this broker."""
         return not self._pi.try_run(f"grep -q '{broker.host}' {CONFIGURATION}").status
 
-    def configure(self, broker: Broker) -> None:
-        """Name the broker in the configuration file and have it read."""
-        self._pi.write(CONFIGURATION, f'[mqtt]\nhost = "{broker.host}"\nport = {broker.port}\n')
+    def configure(self, broker: Broker, more: str = "") -> None:
+        """Name the broker in the configuration file, and more, and have it read."""
+        text = f'[mqtt]\nhost = "{broker.host}"\nport = {broker.port}\n{more}'
+        self._pi.write(CONFIGURATION, text)
         self.reload()
 
     def unconfigure(self) -> None:
@@ -51,7 +69,7 @@ class Product:
 
     def reload(self) -> None:
         """Reload the service and wait until it says that it has."""
-        self._pi.run(f"systemctl reload {UNIT}", within_s=_START_DEADLINE_S)
+        self._pi.run(f"systemctl reload {UNIT}")
 
     @property
     def pid(self) -> int:
@@ -67,14 +85,29 @@ class Product:
         """Send the daemon a signal."""
         self._pi.run(f"kill -{name} {self.pid}")
 
+    def cpu_time(self) -> CpuTime:
+        """Return how much processor time the daemon has used so far."""
+        pid = self.pid
+        stat, uptime, ticks = self._pi.run(
+            f"cat /proc/{pid}/stat /proc/uptime; getconf CLK_TCK"
+        ).splitlines()
+        user, system = stat.rpartition(")")[2].split()[11:13]
+        return CpuTime(pid, (int(user) + int(system)) / int(ticks), float(uptime.split()[0]))
+
+    @contextlib.contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Have the service stopped for a while."""
+        self._pi.run(f"systemctl stop {UNIT}")
+        yield
+        self._pi.run(f"systemctl start {UNIT}")
+
     def is_ready(self) -> bool:
         """Return whether the service has said READY and not ended since."""
         return self._pi.property_of(UNIT, "ActiveState") == "active"
 
-    def wait_until_restarted(self, *, since: int, within_s: float) -> None:
+    def wait_until_restarted(self, *, since: int) -> None:
         """Wait until systemd has started it again after ``since`` restarts, and it is ready."""
         self._pi.wait_until(
             f"[ $(systemctl show --value -p NRestarts {UNIT}) -gt {since} ]"
-            f" && systemctl is-active -q {UNIT}",
-            within_s=within_s,
+            f" && systemctl is-active -q {UNIT}"
         )

@@ -42,7 +42,7 @@ class Shell:
     def try_run(self, command: str, *, stdin: bytes = b"", within_s: float = 300.0) -> Outcome:
         """Run a command and return how it ended."""
         ended = subprocess.run(
-            [*self._base, "root@127.0.0.1", f"exec {_PI_NETWORK} bash -c {shlex.quote(command)}"],
+            self._call(command),
             input=stdin,
             capture_output=True,
             timeout=within_s,
@@ -58,6 +58,16 @@ class Shell:
                 f"{command}\nended with {outcome.status}\n{outcome.output}{outcome.errors}"
             )
         return outcome.output
+
+    def start(self, command: str) -> subprocess.Popen[bytes]:
+        """Start a command and return its end here, to read what it prints as it comes."""
+        return subprocess.Popen(
+            self._call(command), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+        )
+
+    def _call(self, command: str) -> list[str]:
+        remote = f"exec {_PI_NETWORK} bash -c {shlex.quote(command)}"
+        return [*self._base, "root@127.0.0.1", remote]
 
     def _log_in(self) -> subprocess.Popen[bytes]:
         deadline_s = time.monotonic() + _LOGIN_DEADLINE_S
