@@ -123,7 +123,9 @@ class SettingsKeeper:
         try:
             await self._change(values)
         except RefusedError as refused:
-            _log.warning("settings_refused", settings=names, code=refused.code, detail=str(refused))
+            _log.warning(
+                "settings_refused", settings=names, cause=refused.code, detail=str(refused)
+            )
             raise
         _log.info("settings_stored", settings=names)
         await self._reload()
