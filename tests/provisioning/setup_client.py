@@ -24,12 +24,14 @@ class SetupClient:
         self.phone = phone
         self.code = code
         self.progress: list[str] = []
+        self._answers: dict[int, dict[str, Any]] = {}
 
     async def info(self) -> DeviceInfo:
         return DeviceInfo.parse(await self.phone.read(INFO))
 
     async def begin(self) -> SetupClient:
         await self.phone.subscribe(TX)
+        self._answers.clear()
         self._session = ClientSession(self.code.key(), await self.info())
         await self.write(self._session.begin())
         while not self._session.is_verified:
@@ -37,14 +39,16 @@ class SetupClient:
         return self
 
     async def ask(self, do: str, **arguments: Any) -> dict[str, Any]:
-        number = await self.request(do, **arguments)
-        while True:
+        return await self.answer(await self.request(do, **arguments))
+
+    async def answer(self, number: int) -> dict[str, Any]:
+        while number not in self._answers:
             message = await self.hear()
-            if message is None or message["id"] != number:
-                continue
-            if "progress" not in message:
-                return message
-            self.progress.append(message["progress"])
+            if message is not None and "progress" in message:
+                self.progress.append(message["progress"])
+            elif message is not None:
+                self._answers[message["id"]] = message
+        return self._answers.pop(number)
 
     async def ended(self) -> SessionEndedError:
         """Return why the device ends the session, whatever it says before."""
