@@ -129,6 +129,7 @@ class Daemon:
         self._state = Indicator.STARTING
         self._identity = MeterIdentity()
         self._newest = NewestValues()
+        self._addresses_known: tuple[str, ...] = ()
         self._identifying: asyncio.TimerHandle | None = None
         self._group = asyncio.TaskGroup()
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -137,7 +138,7 @@ class Daemon:
         self._light = self._make_light(config)
         self._meter = self._make_meter(config)
         self._uplink = self._make_uplink(config)
-        self._addresses = AddressWatch(self._news.kernel_addresses, loopback_counts=standalone)
+        self._addresses = AddressWatch(self._addresses_changed, loopback_counts=standalone)
         self._reporter = Reporter(
             self._board, self._watch, on_state=self._state_changed, on_report=self._reported
         )
@@ -324,6 +325,13 @@ class Daemon:
         self._identity = identity
         if self._uplink is not None:
             self._uplink.set_meter(identity)
+
+    def _addresses_changed(self, addresses: tuple[str, ...]) -> None:
+        gained = set(addresses) - set(self._addresses_known)
+        self._addresses_known = addresses
+        self._news.kernel_addresses(addresses)
+        if gained and self._uplink is not None:
+            self._uplink.address_gained()
 
     def _reported(self, payload: Mapping[str, object]) -> None:
         if self._uplink is not None:

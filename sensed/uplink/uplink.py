@@ -117,6 +117,7 @@ class Uplink:
         self._introduced = -1
         self._echo = b""
         self._refused = ""
+        self._new_address = asyncio.Event()
         self._unheard = 0
         self._retiring = False
         self._step_ends_s = math.inf
@@ -165,6 +166,10 @@ class Uplink:
                 self._introduce()
             self._send()
 
+    def address_gained(self) -> None:
+        """Note that this device has an address it had not: try again at once."""
+        self._new_address.set()
+
     def stuck(self, now_s: float) -> bool:
         """Tell whether a step, or an acknowledgement's deadline, should long be over."""
         if self._delivery is not None:
@@ -197,7 +202,17 @@ class Uplink:
                 self._settle(_now_s())
                 wait_s = self._backoff.wait_s(error.cause)
                 self._step_ends_s = _now_s() + wait_s
-                await asyncio.sleep(wait_s)
+                await self._pause(error.cause, wait_s)
+
+    async def _pause(self, cause: Cause, wait_s: float) -> None:
+        if cause is Cause.NOT_AUTHORISED:
+            await asyncio.sleep(wait_s)
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(wait_s):
+                await self._new_address.wait()
+            self._backoff.reset()
+        self._new_address.clear()
 
     async def _tls_context(self) -> ssl.SSLContext | None:
         if not self._settings.tls:
@@ -243,6 +258,7 @@ class Uplink:
     def _begin(self, connection: Connection, delivery: Delivery) -> None:
         """Let the retained fail-safe be the first word; its echo proves that all is well."""
         self._delivery = delivery
+        self._new_address.clear()
         self._refused = ""
         own = (self._topics.headroom, self._introduction.topic, self._introduction.birth_topic)
         for topic in own:

@@ -12,6 +12,7 @@ import pytest
 
 from sensed.secret import Secret
 from sensed.uplink import Cause, MeterIdentity, SafetySettings, Timing
+from sensed.uplink.link import Span
 from tests.mosquitto import Mosquitto, free_port
 from tests.uplink.tools import (
     POWER_ONLY,
@@ -150,6 +151,27 @@ async def test_what_is_received_just_before_the_link_is_up_is_sent_but_nothing_o
             await asyncio.sleep(0.05)
             assert [message.json["seq"] for message in listener.on("power")] == [2]
             assert listener.on("phases") == []
+
+
+async def test_a_new_address_ends_the_wait_between_attempts(mosquitto: Mosquitto) -> None:
+    slow = replace(QUICK, retry=Span(60.0, 60.0))
+    async with Wire(mosquitto.port) as wire:
+        wire.refuse()
+        async with up(settings(wire.port), slow) as running:
+            await running.failed()
+            wire.accept()
+            running.uplink.address_gained()
+            await running.linked()
+
+
+async def test_a_new_address_does_not_make_a_wrong_password_right(tmp_path: Path) -> None:
+    with Mosquitto(tmp_path, passwords={"pi": "right"}) as broker:
+        wrong = settings(broker.port, username="pi", password=Secret("wrong"))
+        async with Wire(broker.port) as wire, up(replace(wrong, port=wire.port)) as running:
+            await running.failed()
+            running.uplink.address_gained()
+            await asyncio.sleep(0.3)
+            assert wire.connections == 1
 
 
 async def test_a_wrong_password_is_told_apart_and_not_tried_again_soon(tmp_path: Path) -> None:
