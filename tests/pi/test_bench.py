@@ -66,7 +66,7 @@ def test_meter_is_heard_through_the_adapter(pi: Pi, meter: Meter) -> None:
     meter.plug_in()
     pi.wait_until("test -c /dev/ttyUSB0")
     pi.run("stty -F /dev/ttyUSB0 2400 cs8 parenb -parodd -cstopb raw -echo")
-    heard = pi.run("timeout 300 head -c 200 /dev/ttyUSB0 | od -An -v -tx1 | tr -d ' \\n'")
+    heard = pi.run("timeout 300 head -c 1200 /dev/ttyUSB0 | od -An -v -tx1 | tr -d ' \\n'")
 
     assert "7ea" in heard
     assert "e6e700" in heard
