@@ -274,11 +274,11 @@ async def test_wrong_codes_lock_and_the_lock_outlives_a_restart(
         with pytest.raises(SessionEndedError, match="none for 60 s"):
             await client.begin()
         await client.lost()
-        assert (await (await stage.client("BB")).info()).locked_s in (59, 60)
+        assert 50 < (await (await stage.client("BB")).info()).locked_s <= 60
     async with running(stage.make().run()):
         await stage.advertised(IMPROV)
         owner = await stage.client("CC")
-        assert (await owner.info()).locked_s in (59, 60)
+        assert 50 < (await owner.info()).locked_s <= 60
         with pytest.raises(SessionEndedError, match="none for"):
             await owner.begin()
     monkeypatch.setattr(lockout, "FIRST_S", 0.05)
