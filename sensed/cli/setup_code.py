@@ -47,9 +47,9 @@ def show_code(args: argparse.Namespace) -> int:
         if args.label:
             _write(args.label, label_svg(matrix, name=config.device.name, code=code.grouped))
         return 0
-    _print_qr(address)
+    scan = "Scan the QR code with a phone, or open" if _print_qr(address) else "Open"
     print(f"Set-up code of {config.device.name}: {code.grouped}")
-    print("Scan the QR code with a phone, or open this page and type the code:")
+    print(f"{scan} this page and type the code:")
     print(config.setup.page)
     return 0
 
@@ -71,16 +71,18 @@ def _code() -> SetupCode:
         raise PortError(f"{path}: cannot be read ({error}).") from None
 
 
-def _print_qr(address: str) -> None:
+def _print_qr(address: str) -> bool:
+    """Print the QR code; return whether that was possible."""
     from sensed.label import qr_matrix, terminal_lines
 
     try:
         matrix = qr_matrix(address)
     except SensedError as error:
         print(error, file=sys.stderr)
-        return
+        return False
     coloured = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     print("\n".join(terminal_lines(matrix, coloured=coloured)))
+    return True
 
 
 def _write(target: str, text: str) -> None:

@@ -142,5 +142,6 @@ def test_what_is_missing_is_told(
     assert main(["setup", "code", "--config", etc]) == 0
     shown = capsys.readouterr()
     assert code.grouped in shown.out
+    assert "\nOpen this page and type the code:\n" in shown.out
     assert "python3-segno" in shown.err
     assert main(["setup", "code", "--config", etc, "--svg", "-"]) == 2
