@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
@@ -137,7 +138,7 @@ def test_every_failure_is_told_and_the_next_try_can_come_at_once(
 
 
 def test_bluetoothd_is_restarted_in_the_middle(
-    pi: Pi, phone: Phone, access_point: AccessPoint
+    pi: Pi, phone: Phone, access_point: AccessPoint, record_property: Callable[[str, str], None]
 ) -> None:
     bring(phone)
     pi.run("systemctl restart bluetooth")
@@ -145,7 +146,8 @@ def test_bluetoothd_is_restarted_in_the_middle(
 
     started_s = time.monotonic()
     bring(phone)
-    assert time.monotonic() - started_s < 60
+    seconds = time.monotonic() - started_s
+    record_property("from bluetoothd's restart to a phone's subscriptions, s", f"{seconds:.0f}")
     joins(phone, access_point)
 
 
