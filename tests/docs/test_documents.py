@@ -1,0 +1,148 @@
+"""What documents point at is there: files, headings, commands, options and settings."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from sensed.config import load_config
+from sensed.config.schema import SECTIONS
+from sensed.errors import ConfigError
+from tests.docs.commands import commands_in, fault
+from tests.docs.markdown import (
+    DOCUMENTS,
+    REPOSITORY,
+    anchors,
+    fences,
+    links,
+    shell_lines,
+    spans,
+    text_of,
+)
+
+INDEX = REPOSITORY / "docs" / "README.md"
+SETTINGS = {
+    f"{section}.{item.name}" for section, holder in SECTIONS.items() for item in fields(holder)
+}
+_SETTING = re.compile(rf"({'|'.join(SECTIONS)})\.[a-z][a-z0-9_]*")
+_FILES = (".py", ".md")
+
+
+def is_setting(span: str) -> bool:
+    return _SETTING.fullmatch(span) is not None and not span.endswith(_FILES)
+
+
+def in_each(found: dict[Path, list[str]]) -> pytest.MarkDecorator:
+    cases = [
+        pytest.param(path, item, id=f"{path.relative_to(REPOSITORY)}: {item}"[:90])
+        for path, items in found.items()
+        for item in dict.fromkeys(items)
+    ]
+    return pytest.mark.parametrize(("path", "item"), cases)
+
+
+def ours(line: str) -> bool:
+    return any(commands_in(line))
+
+
+def is_internal(link: str) -> bool:
+    return re.match(r"[a-z]+:", link) is None
+
+
+@in_each({path: [link for link in links(text_of(path)) if is_internal(link)] for path in DOCUMENTS})
+def test_a_link_leads_somewhere(path: Path, item: str) -> None:
+    name, _, anchor = item.partition("#")
+    target = (path.parent / name).resolve() if name else path
+    assert target.exists()
+    assert target.is_relative_to(REPOSITORY)
+    if anchor:
+        assert anchor in anchors(text_of(target))
+
+
+def test_the_index_names_every_document() -> None:
+    named = {(INDEX.parent / link).resolve() for link in links(text_of(INDEX))}
+
+    assert {path for path in DOCUMENTS if path.is_relative_to(INDEX.parent)} - {INDEX} <= named
+
+
+def test_both_changelogs_name_the_same_versions() -> None:
+    packaged = text_of(REPOSITORY / "debian" / "changelog")
+    for_users = text_of(REPOSITORY / "CHANGELOG.md")
+
+    assert re.findall(r"^## (\S+)$", for_users, re.MULTILINE) == re.findall(
+        r"^sensed \((\S+)\)", packaged, re.MULTILINE
+    )
+
+
+@in_each(
+    {
+        path: [line for line in (*shell_lines(text_of(path)), *spans(text_of(path))) if ours(line)]
+        for path in DOCUMENTS
+    }
+)
+def test_a_command_is_there(path: Path, item: str) -> None:
+    faults = [fault(words) for words in commands_in(item)]
+    assert not any(faults), f"{path.name}: {faults}"
+
+
+def test_commands_are_found_in_documents() -> None:
+    shown = {
+        " ".join(words[:3])
+        for path in DOCUMENTS
+        for line in shell_lines(text_of(path))
+        for words in commands_in(line)
+    }
+
+    assert {"scripts/demo", "sensed setup open", "sensed run --check-config"} <= shown
+
+
+@pytest.mark.parametrize(
+    ("line", "wrong"),
+    [
+        ("sudo sensed run --check-config && systemctl reload sensed", ""),
+        ("sensed simulate --seconds 60 --to - > day; sensed decode day", ""),
+        ("sensed setup", ""),
+        ("sensed COMMAND --help", ""),
+        ("scripts/demo --meter kamstrup-3ph", ""),
+        ("sensed conjure", "invalid choice"),
+        ("sensed decode --no-such FILE", "no option --no-such"),
+        ("sensed run && sensed decode --form json", "no option --form"),
+        ("cat day | sensed decode --format xml -", "invalid choice"),
+        ("scripts/demo --no-such", "no option --no-such"),
+        ("scripts/conjure", "is not there"),
+        ("scripts/build-deb --thrice", "no option --thrice"),
+        ("python3 -m benchmarks.conjure", "no module"),
+        (".venv/bin/python -m benchmarks.soak --mega 5", "no option --mega"),
+    ],
+)
+def test_a_command_that_is_not_there_is_noticed(line: str, wrong: str) -> None:
+    faults = [found for words in commands_in(line) if (found := fault(words))]
+    assert bool(faults) == bool(wrong)
+    assert all(re.search(wrong, found) for found in faults)
+
+
+@in_each(
+    {
+        path: [fence.text for fence in fences(text_of(path)) if fence.language == "toml"]
+        for path in DOCUMENTS
+    }
+)
+def test_a_configuration_is_right(path: Path, item: str, tmp_path: Path) -> None:  # noqa: ARG001
+    file = tmp_path / "sensed.toml"
+    file.write_text(item, encoding="utf-8")
+    load_config(file, state=None)
+
+
+def test_a_configuration_that_is_wrong_is_noticed(tmp_path: Path) -> None:
+    file = tmp_path / "sensed.toml"
+    file.write_text("[fuse]\nmain = 25\n", encoding="utf-8")
+    with pytest.raises(ConfigError):
+        load_config(file, state=None)
+
+
+@in_each({path: [span for span in spans(text_of(path)) if is_setting(span)] for path in DOCUMENTS})
+def test_a_setting_is_there(path: Path, item: str) -> None:  # noqa: ARG001
+    assert item in SETTINGS
