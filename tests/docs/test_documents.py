@@ -27,6 +27,12 @@ INDEX = REPOSITORY / "docs" / "README.md"
 SETTINGS = {
     f"{section}.{item.name}" for section, holder in SECTIONS.items() for item in fields(holder)
 }
+TO_PEOPLE = [
+    *sorted(REPOSITORY.glob("systemd/*.catalog")),
+    *sorted(REPOSITORY.glob("docs/setup/texts/*.js")),
+    *sorted(REPOSITORY.glob("debian/*.README.Debian")),
+]
+COMMANDS_TO_PEOPLE = re.compile(r"(?<!man:)\bsensed (?:setup\s[a-z]+|run\s--[a-z-]+|status\b)")
 _SETTING = re.compile(rf"({'|'.join(SECTIONS)})\.[a-z][a-z0-9_]*")
 _FILES = (".py", ".md")
 
@@ -86,6 +92,12 @@ def test_both_changelogs_name_the_same_versions() -> None:
 def test_a_command_is_there(path: Path, item: str) -> None:
     faults = [fault(words) for words in commands_in(item)]
     assert not any(faults), f"{path.name}: {faults}"
+
+
+@in_each({path: COMMANDS_TO_PEOPLE.findall(text_of(path)) for path in TO_PEOPLE})
+def test_a_command_that_people_are_told_elsewhere_is_there(path: Path, item: str) -> None:
+    (words,) = commands_in(item)
+    assert fault(words) is None, path.name
 
 
 def test_commands_are_found_in_documents() -> None:

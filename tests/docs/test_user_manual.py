@@ -142,6 +142,16 @@ def test_the_states_are_called_what_the_program_calls_them() -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
+def test_the_states_are_called_what_the_set_up_page_calls_them(language: str) -> None:
+    page = text_of(REPOSITORY / "docs" / "setup" / "texts" / f"{language}.js")
+    words = dict(re.findall(r'^  "state\.(\w+)": "(.+)",$', page, re.MULTILINE))
+
+    assert [row[1] for row in section("## Light", language).table[1:]] == [
+        words[state][0].lower() + words[state][1:] for state in STATES
+    ]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_troubleshooting_goes_through_every_state(language: str) -> None:
     lights = [row[0] for row in section("### By the light", language).table[1:]]
 
