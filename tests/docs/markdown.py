@@ -10,8 +10,10 @@ from pathlib import Path
 REPOSITORY = Path(__file__).parents[2]
 DOCUMENTS = sorted(
     path
-    for path in (*REPOSITORY.glob("*.md"), *REPOSITORY.glob("*/**/*.md"))
-    if not any(part.startswith((".", "build")) for part in path.relative_to(REPOSITORY).parts)
+    for place in REPOSITORY.iterdir()
+    if not place.name.startswith((".", "build"))
+    for path in (place.rglob("*.md") if place.is_dir() else [place])
+    if path.suffix == ".md"
 )
 
 _FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
