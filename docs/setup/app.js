@@ -4,7 +4,7 @@ import { readFragment } from "./core/code.js";
 import { Connection } from "./connection.js";
 import { SessionEndedError } from "./core/session.js";
 import { Model } from "./model.js";
-import { chooseLanguage, currentLanguage, LANGUAGES, put, speak } from "./texts.js";
+import { chooseLanguage, clear, currentLanguage, LANGUAGES, put, speak } from "./texts.js";
 import { BrokerStep } from "./view/broker.js";
 import { h, reveal } from "./view/dom.js";
 import { Lamp } from "./view/lamp.js";
@@ -17,6 +17,9 @@ import { WifiStep } from "./view/wifi.js";
 const LANGUAGE_KEPT = "language";
 /** Ends after which there is nothing to be had from the same device with the same code. */
 const FINAL = new Set(["reset", "closed", "left"]);
+
+const kept = remembered();
+speak(chooseLanguage(kept ? [kept] : navigator.languages));
 
 const connection = new Connection();
 const model = new Model(connection);
@@ -48,7 +51,11 @@ let told = null;
 
 function tab(name) {
   const done = h("span", { class: "done", hidden: true });
-  const on = { click: () => go(name) };
+  const visit = () => {
+    clear(news);
+    go(name);
+  };
+  const on = { click: visit };
   return h("button", { type: "button", class: "tab", on }, h("span", { said: `nav.${name}` }), done);
 }
 
@@ -84,6 +91,10 @@ function place() {
 function modelChanged({ detail }) {
   const { status, settings, hello } = model;
   deviceName.textContent = settings["device.name"]?.value ?? hello?.name ?? "";
+  if (detail.includes("trouble")) {
+    reveal(banner, model.trouble !== null);
+    if (model.trouble) put(banner, ...causeOf(model.trouble));
+  }
   if (detail.includes("status")) {
     lamp.show(status.state, settings["light.palette"]?.value);
     put(stateWords, `state.${status.state}`);
@@ -126,6 +137,7 @@ function end(why) {
   const [title, text] = ending ?? ["over.title", causeOf(why)];
   over.show([title, {}], text, ending === null && !FINAL.has(why.why));
   ending = null;
+  clear(news);
   go("over");
 }
 
@@ -181,8 +193,6 @@ function serveOffline() {
   navigator.serviceWorker.register(policy?.createScriptURL("") ?? worker).catch(() => {});
 }
 
-const kept = remembered();
-speak(chooseLanguage(kept ? [kept] : navigator.languages));
 languageSwitch();
 put(document.getElementById("title"), "page.title");
 put(document.querySelector("title"), "page.title");
@@ -202,7 +212,8 @@ reveal(banner, false);
 model.addEventListener("change", modelChanged);
 connection.addEventListener("change", connectionChanged);
 over.onAgain = () => connection.again();
-over.onAnew = () => go("start");
+// The next device may be another one: nothing of this one stays.
+over.onAnew = () => location.reload();
 steps.get("status").onFinished = () => meant("finished.title", "finished.text");
 steps.get("status").onReset = () => meant("was-reset.title", "was-reset.text");
 takeFragment();

@@ -1,5 +1,6 @@
 // What the page knows of the device just now.
 
+import { RefusedError } from "./core/conversation.js";
 import { SessionEndedError } from "./core/session.js";
 
 const STATUS_PAUSE_MS = 2000;
@@ -12,6 +13,8 @@ export class Model extends EventTarget {
   hello = null;
   settings = {};
   status = null;
+  /** Why the device does not tell its settings or state, or null. */
+  trouble = null;
 
   constructor(connection) {
     super();
@@ -41,16 +44,24 @@ export class Model extends EventTarget {
     const generation = this.#generation;
     const { conversation } = this.#connection;
     this.update({ hello: conversation.hello });
-    try {
-      const { settings } = await conversation.ask("settings.get");
-      this.update({ settings });
-      while (generation === this.#generation) {
-        this.update({ status: await conversation.ask("status") });
-        await new Promise((resolve) => setTimeout(resolve, STATUS_PAUSE_MS));
+    let isTold = false;
+    while (generation === this.#generation) {
+      try {
+        if (!isTold) this.update({ settings: await settingsOf(conversation) });
+        isTold = true;
+        this.update({ status: await conversation.ask("status"), trouble: null });
+      } catch (error) {
+        // The connection tells why it has ended.
+        if (error instanceof SessionEndedError) return;
+        if (!(error instanceof RefusedError)) throw error;
+        this.update({ trouble: error });
       }
-    } catch (error) {
-      // The connection tells why it has ended.
-      if (!(error instanceof SessionEndedError)) throw error;
+      await new Promise((resolve) => setTimeout(resolve, STATUS_PAUSE_MS));
     }
   }
+}
+
+async function settingsOf(conversation) {
+  const { settings } = await conversation.ask("settings.get");
+  return settings;
 }

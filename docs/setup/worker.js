@@ -1,7 +1,8 @@
 // Keeps the page for when there is no network. VERSION is a digest of FILES, which a test checks:
-// with every change all files are fetched anew, so that none is mixed with others of before.
+// with every change all files are fetched anew, and serve once no page of before is open any more,
+// so that none is mixed with others.
 
-const VERSION = "24c3d9b09a5f11a4";
+const VERSION = "e0c6c69a35cec921";
 const FILES = [
   "./",
   "app.js",
@@ -43,7 +44,6 @@ const NAME = PREFIX + VERSION;
 async function keep() {
   const cache = await caches.open(NAME);
   await cache.addAll(FILES.map((file) => new Request(file, { cache: "reload" })));
-  await self.skipWaiting();
 }
 
 async function forgetOld() {

@@ -9,6 +9,7 @@ import fcntl
 import itertools
 import json
 import os
+import re
 import shutil
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -159,11 +160,16 @@ class Page:
         self._context = context
         self.requests: list[str] = []
         self.complaints: list[str] = []
+        self.expected = ""
         self.on_binding: dict[str, Callable[[str], None]] = {}
 
     async def call(self, method: str, **params: Any) -> Any:
         """Ask the browser about this page. Raises PageError."""
         return await self._browser.call(method, self._session, **params)
+
+    def is_expected(self, complaint: str) -> bool:
+        """Tell whether a test has said that the page will complain like this."""
+        return self.expected != "" and re.search(self.expected, complaint) is not None
 
     async def close(self) -> None:
         """Close it and forget what it has stored."""

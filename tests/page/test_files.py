@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import Final
@@ -51,6 +52,7 @@ _FORMED: Final = frozenset(
 )
 
 
+@cache
 def texts(language: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for name in (f"{language}.js", f"{language}-causes.js"):

@@ -455,6 +455,37 @@ async def test_reset_asks_first_and_ends_with_a_new_code(
         assert device.code != before
 
 
+async def test_a_device_that_cannot_tell_its_settings_says_why(
+    page: Page, site: Site, device: Device
+) -> None:
+    device.nm.connect_cable()
+    right = device.etc.read_text()
+    device.etc.write_text("[fuse")
+    async with radio_of(page, device):
+        await opened(page, site, device)
+        await page.shows("The settings do not fit each other.")
+        device.etc.write_text(right)
+        await page.shows("MQTT broker")
+        assert "do not fit" not in await page.text()
+
+
+async def test_the_next_device_is_shown_nothing_of_this_one(
+    page: Page, site: Site, device: Device
+) -> None:
+    device.nm.connect_cable()
+    async with radio_of(page, device):
+        await opened(page, site, device)
+        await page.shows("MQTT broker")
+        await page.fill(field("mqtt.host"), "mine.local")
+        device.provisioning.close_window()
+        await page.shows("Set-up was closed on the device.")
+        await page.press_button("Back to the beginning")
+        await page.shows("Find the device")
+        assert "mine.local" not in await page.evaluate(
+            "[...document.querySelectorAll('input')].map((input) => input.value).join()"
+        )
+
+
 async def test_what_the_device_says_is_never_markup(page: Page, site: Site, device: Device) -> None:
     evil = "<img src=x onerror=alert(1)>`{ssid}`"
     device.nm.houses[evil[:32]] = device.nm.houses["Hjemme"]
