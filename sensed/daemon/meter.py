@@ -48,6 +48,21 @@ _STABLE_NAMES: Final = (Path("/dev/sensed"), Path("/dev/serial/by-id"))
 """Where udev keeps stable names of USB adapters, ours first."""
 
 
+_TROUBLES: Final = {
+    "unknown_list": "Whole telegrams come, but their list is not known: send a capture.",
+    "malformed_list": "Whole telegrams come, but what is in them breaks the rules: send a capture.",
+    "no_key": "The meter's lists are encrypted: set meter.key, which the grid company knows.",
+    "wrong_key": (
+        "The meter's lists are encrypted with another key than the one that is set: "
+        "ask the grid company for the key of this very meter."
+    ),
+    "damaged": "The meter's encrypted lists arrive damaged: check the cable and the adapter.",
+    "unsupported_security": (
+        "The meter encrypts its lists in a way that is not known: send a capture."
+    ),
+}
+"""Why whole telegrams give no reading, and what to do."""
+
 _OF_A_GOOD_FRAME: Final = (ListDecoded, ListEncrypted, ListMalformed, ListUnknown)
 """Events that only octets with a right check sequence can cause."""
 
@@ -104,7 +119,8 @@ class MeterReader:
     def _port_event(self, event: PortEvent, port: MeterPort, decoder: HanDecoder) -> None:
         match event:
             case BytesReceived(data, received_s):
-                self._watch.octets_seen()
+                if self._watch.octets_seen(received_s):
+                    self._board.poke()
                 for found in decoder.receive(data):
                     if isinstance(found, _OF_A_GOOD_FRAME):
                         self._line_works(port)
@@ -135,17 +151,11 @@ class MeterReader:
             case ListDecoded():
                 self._list(event, received_s)
             case ListUnknown(structure):
-                self._trouble(
-                    "unknown_list",
-                    "Whole telegrams come, but their list is not known: send a capture.",
-                    structure=structure,
-                )
+                self._trouble("unknown_list", received_s, structure=structure)
+            case ListMalformed(fault):
+                self._trouble("malformed_list", received_s, fault=fault)
             case ListEncrypted(cause):
-                self._trouble(
-                    cause.value.replace(" ", "_"),
-                    f"The meter's lists are encrypted ({cause.value}): "
-                    "set the key from the grid company.",
-                )
+                self._trouble(cause.value.replace(" ", "_"), received_s)
             case ReadUnverified():
                 _log.warning("lists_unverified")
             case CarriageReturnsInserted():
@@ -175,8 +185,10 @@ class MeterReader:
         if not was_heard:
             self._board.poke()
 
-    def _trouble(self, cause: str, detail: str, **fields: str) -> None:
-        self._watch.finding(cause, detail)
+    def _trouble(self, cause: str, now_s: float, **fields: str) -> None:
+        detail = _TROUBLES[cause]
+        if self._watch.finding(cause, detail, now_s):
+            self._board.poke()
         if cause not in self._troubles:
             self._troubles.add(cause)
             _log.warning("list_unreadable", cause=cause, detail=detail, **fields)

@@ -87,12 +87,8 @@ class Reporter:
                     await self._board.changed.wait()
 
     def _next_look_s(self, now_s: float) -> float:
-        deadline_s = self._watch.deadline_s()
         settled_s = self._hysteresis.due_s()
-        return min(
-            deadline_s if deadline_s > now_s else math.inf,
-            math.inf if settled_s is None else settled_s,
-        )
+        return min(self._watch.next_look_s(now_s), math.inf if settled_s is None else settled_s)
 
     def _report(self, now_s: float) -> None:
         holds, cause, detail = self._watch.verdict(now_s)
@@ -133,7 +129,7 @@ def report(state: Indicator, facts: Facts, now_s: float, now_utc: datetime) -> M
 
     return {
         "state": state.value,
-        "words": WORDS[state],
+        "words": describe(state, facts),
         "facts": {name: told(fact) for name, fact in _each(facts).items()},
     }
 

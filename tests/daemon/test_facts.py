@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -45,17 +47,54 @@ def test_an_outage_does_not_count_as_the_meters_cadence() -> None:
 
 def test_octets_without_a_list_are_told_from_nothing_at_all() -> None:
     watch = MeterWatch(0.0)
-    watch.octets_seen()
+    assert not watch.octets_seen(20.0)  # no news before the deadline
     assert watch.verdict(31.0)[1] == NO_FRAMES
+    assert "polarity" in watch.verdict(31.0)[2]
+
+
+def test_octets_explain_a_silence_only_for_a_while() -> None:
+    watch = MeterWatch(0.0)
+    watch.octets_seen(29.0)  # the click of a cable that is pulled
+    assert watch.verdict(58.9)[1] == NO_FRAMES
+    assert watch.next_look_s(31.0) == 59.0
+    assert watch.verdict(59.0)[1] == NO_OCTETS
+    assert watch.next_look_s(59.0) == math.inf
+
+
+def test_octets_that_come_after_the_deadline_are_news_once() -> None:
+    watch = MeterWatch(0.0)
+    assert watch.verdict(30.0)[1] == NO_OCTETS
+    assert watch.octets_seen(40.0)
+    assert not watch.octets_seen(41.0)
+    assert watch.verdict(41.0)[1] == NO_FRAMES
 
 
 def test_a_finding_names_the_cause_until_the_next_list() -> None:
     watch = MeterWatch(0.0)
-    watch.finding("encrypted", "A key is needed.")
-    assert watch.verdict(31.0) == (False, "encrypted", "A key is needed.")
+    assert not watch.finding("no_key", "A key is needed.", 10.0)
+    assert watch.verdict(31.0) == (False, "no_key", "A key is needed.")
     watch.list_seen(32.0)
     assert watch.verdict(33.0)[0] is True
     assert watch.verdict(99.0)[1] == NO_OCTETS
+
+
+def test_a_finding_after_the_deadline_is_news_and_ends_with_its_telegrams() -> None:
+    watch = MeterWatch(0.0)
+    assert watch.finding("no_key", "A key is needed.", 40.0)
+    assert not watch.finding("no_key", "A key is needed.", 50.0)
+    assert watch.verdict(139.0)[1] == "no_key"
+    assert watch.next_look_s(139.0) == 140.0
+    assert watch.verdict(140.0)[1] == NO_OCTETS
+
+
+def test_findings_that_alternate_do_not_flicker() -> None:
+    watch = MeterWatch(0.0)
+    shown = set()
+    for turn in range(20):
+        now_s = 30.0 + 10.0 * turn
+        watch.finding(("unknown_list", "damaged")[turn % 2], "", now_s)
+        shown.add(watch.verdict(now_s)[1])
+    assert shown == {"unknown_list"}
 
 
 def test_a_lost_adapter_fails_at_once_and_only_a_list_heals_it() -> None:

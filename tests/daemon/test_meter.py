@@ -14,11 +14,13 @@ from sensed.daemon.facts import FactBoard, MeterWatch
 from sensed.daemon.memory import LineMemory
 from sensed.daemon.meter import MeterReader, check_port, find_port
 from sensed.errors import ConfigError
+from sensed.han import Sealed
 from sensed.secret import Secret
 from sensed.simulator import METERS, TEST_AUTHENTICATION_KEY, TEST_KEY, MeterSimulator
 from sensed.simulator.faults import with_faults
 from sensed.simulator.play import PtySink
 from sensed.uplink import MeterIdentity, Sample
+from tests.han.encode import hdlc
 from tests.waiting import until
 
 
@@ -63,8 +65,12 @@ class Reading:
         for wire in wires(self.name, count):
             await self.pty.write(wire)
 
-    def verdict(self, later_s: float = 0.0) -> tuple[bool | None, str, str]:
-        return self.watch.verdict(self.loop.time() + later_s)
+    def verdict(self) -> tuple[bool | None, str, str]:
+        return self.watch.verdict(self.loop.time())
+
+    def overdue(self) -> tuple[bool | None, str, str]:
+        """What is told once the deadline has passed."""
+        return self.watch.verdict(self.watch.deadline_s())
 
 
 async def test_lists_are_stamped_in_order(tmp_path: Path) -> None:
@@ -98,7 +104,7 @@ async def test_an_encrypted_list_without_a_key_is_told_once_with_its_remedy(
     with structlog.testing.capture_logs() as events:
         async with Reading(tmp_path, "kamstrup-dk") as reading:
             await reading.send(3)
-            await until(lambda: reading.verdict(31)[1] == "no_key")
+            await until(lambda: reading.overdue()[1] == "no_key")
             await until(lambda: any(event["event"] == "list_unreadable" for event in events))
     told = [event for event in events if event["event"] == "list_unreadable"]
     assert [event["cause"] for event in told] == ["no_key"]
@@ -109,7 +115,7 @@ async def test_a_wrong_key_is_told_from_no_key(tmp_path: Path) -> None:
     wrong = {"key": Secret("00" * 16), "auth_key": Secret(TEST_AUTHENTICATION_KEY.hex())}
     async with Reading(tmp_path, "kamstrup-dk", **wrong) as reading:
         await reading.send(2)
-        await until(lambda: reading.verdict(31)[1] == "wrong_key")
+        await until(lambda: reading.overdue()[1] == "wrong_key")
 
 
 async def test_lists_read_without_the_authentication_key_are_said_to_be_so_once(
@@ -150,7 +156,7 @@ async def test_a_list_that_does_not_tell_its_order_is_read_by_the_layout_set(
         await until(lambda: len(reading.samples) == 2)
     async with Reading(tmp_path, "iskraemeco-am550") as reading:
         await reading.send(2)
-        await until(lambda: reading.verdict(31)[1] == "unknown_list")
+        await until(lambda: reading.overdue()[1] == "unknown_list")
     assert not reading.samples
 
 
@@ -209,3 +215,31 @@ def test_a_port_that_is_absent_is_no_error_but_a_file_is(tmp_path: Path) -> None
     check_port("auto")
     with pytest.raises(ConfigError, match="not a serial device"):
         check_port(str(tmp_path))
+
+
+async def test_a_cause_that_shows_late_is_told_at_once(tmp_path: Path) -> None:
+    async with Reading(tmp_path, "kamstrup-dk") as reading:
+        reading.watch.restart(reading.loop.time() - 100)
+        assert reading.verdict()[1] == "no_octets"
+        reading.board.changed.clear()
+        await reading.pty.write(b"\x00")
+        await until(reading.board.changed.is_set)
+        assert reading.verdict()[1] == "no_frames"
+        reading.board.changed.clear()
+        await reading.send(1)
+        await until(reading.board.changed.is_set)
+        assert reading.verdict()[1] == "no_key"
+
+
+async def test_whole_telegrams_without_sense_are_told_from_noise(tmp_path: Path) -> None:
+    async with Reading(tmp_path, "kaifa-3ph") as reading:
+        for _ in range(2):
+            await reading.pty.write(hdlc(b"\x55" * 20))
+            await asyncio.sleep(0.01)
+        await until(lambda: reading.overdue()[1] == "malformed_list")
+
+
+@pytest.mark.parametrize("cause", list(Sealed))
+def test_every_reason_for_a_sealed_list_has_its_own_sentence(cause: Sealed) -> None:
+    assert meter._TROUBLES[cause.value.replace(" ", "_")].count(":") == 1
+    assert len(set(meter._TROUBLES.values())) == len(meter._TROUBLES)
