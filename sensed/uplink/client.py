@@ -32,14 +32,22 @@ else:
 # MQTT 5 reason codes, to which paho translates CONNACK's return codes 4 and 5.
 _FAILURES_FROM: Final = 128
 _UNSUPPORTED_VERSION: Final = 132
-_BAD_CREDENTIALS: Final = 134
-_NOT_AUTHORISED: Final = 135
-_KEEPALIVE_TIMEOUT: Final = 141
 _REFUSALS: Final = {
     _UNSUPPORTED_VERSION: Cause.VERSION,
-    _BAD_CREDENTIALS: Cause.NOT_AUTHORISED,
-    _NOT_AUTHORISED: Cause.NOT_AUTHORISED,
+    133: Cause.IDENTIFIER,
+    134: Cause.NOT_AUTHORISED,  # wrong user name or password
+    135: Cause.NOT_AUTHORISED,
+    136: Cause.UNAVAILABLE,
+    137: Cause.UNAVAILABLE,  # busy
+    138: Cause.UNAVAILABLE,  # banned
+    151: Cause.UNAVAILABLE,  # over quota
+    156: Cause.UNAVAILABLE,  # use another server
+    157: Cause.UNAVAILABLE,  # moved
+    159: Cause.UNAVAILABLE,  # too many connections in a while
 }
+_UNSPECIFIED: Final = 128
+_FAREWELLS: Final = {141: Cause.NO_ACKNOWLEDGEMENT, 142: Cause.TAKEN_OVER}
+"""DISCONNECT's reason codes, the first of them also paho's own."""
 _PROTOCOLS: Final = {"3.1.1": aiomqtt.ProtocolVersion.V311, "5": aiomqtt.ProtocolVersion.V5}
 _MOST_UNACKNOWLEDGED: Final = 1000  # bounded by our own queues; paho must not hold back
 
@@ -88,6 +96,7 @@ class Connection:
     ) -> None:
         """Own ``sock`` from now on."""
         self._endpoint = Endpoint(settings.host, settings.port)
+        self._identifier = settings.identifier
         self._encrypted = settings.tls
         self._session = _Session(sock, settings, will, hearer)
         self._session.when_ended(self._ended)
@@ -141,16 +150,21 @@ class Connection:
         self._session.abort()
 
     def _ended(self, error: BaseException | None) -> None:
-        code = getattr(getattr(error, "rc", None), "value", None)
-        silent = code == _KEEPALIVE_TIMEOUT
-        self.drop(LinkError(Cause.NO_ACKNOWLEDGEMENT if silent else Cause.LOST, self._endpoint))
+        reason = getattr(error, "rc", None)
+        code = getattr(reason, "value", _UNSPECIFIED)
+        cause = _FAREWELLS.get(code, Cause.LOST)
+        said = cause is Cause.LOST and code > _UNSPECIFIED
+        self.drop(LinkError(cause, self._endpoint, str(reason) if said else ""))
 
     def _refusal(self, error: aiomqtt.MqttCodeError) -> LinkError:
         code: Any = getattr(error.rc, "value", error.rc)
-        cause = _REFUSALS.get(code)
-        if cause is not None:
-            return LinkError(cause, self._endpoint)
-        return LinkError(Cause.PROTOCOL, self._endpoint, str(error.rc))
+        cause = _REFUSALS.get(code, Cause.PROTOCOL)
+        detail = {
+            Cause.IDENTIFIER: self._identifier,
+            Cause.UNAVAILABLE: str(error.rc),
+            Cause.PROTOCOL: str(error.rc),
+        }
+        return LinkError(cause, self._endpoint, detail.get(cause, ""))
 
 
 class _Session(aiomqtt.Client):
@@ -180,6 +194,8 @@ class _Session(aiomqtt.Client):
         self.receive_maximum = _MOST_UNACKNOWLEDGED
         # paho offers no other door for a socket that is connected already.
         vars(self._client)["_create_socket"] = lambda: sock
+        self._answer: Callable[[], Any] = self._client._handle_connack  # noqa: SLF001 - see there
+        vars(self._client)["_handle_connack"] = self._answered
 
     async def handshake(self) -> None:
         """Send CONNECT and wait for CONNACK."""
@@ -239,6 +255,14 @@ class _Session(aiomqtt.Client):
         granted = getattr(properties, "ReceiveMaximum", _MOST_UNACKNOWLEDGED)
         self.receive_maximum = min(granted, _MOST_UNACKNOWLEDGED)
         super()._on_connect(client, userdata, flags, reason, properties)
+
+    def _answered(self) -> Any:
+        """Take CONNACK; paho keeps it to itself when MQTT 3.1.1 is what the broker refuses."""
+        packet = bytes(self._client._in_packet["packet"])  # noqa: SLF001 - nothing else tells
+        refused = not self._may_expire and packet[1:2] == b"\x01"
+        if refused and not self._connected.done():
+            self._connected.set_exception(aiomqtt.MqttCodeError(_UNSUPPORTED_VERSION))
+        return self._answer()
 
     # Below, nothing is told at once: paho holds a lock that sending something would want.
 

@@ -27,6 +27,9 @@ class Cause(StrEnum):
     NOT_AUTHORISED = "not_authorised"
     NOT_PERMITTED = "not_permitted"
     NO_ACKNOWLEDGEMENT = "no_acknowledgement"
+    IDENTIFIER = "identifier"
+    UNAVAILABLE = "unavailable"
+    TAKEN_OVER = "taken_over"
     PROTOCOL = "protocol"
     LOST = "lost"
 
@@ -43,6 +46,14 @@ _SENTENCES: Final[Mapping[Cause, str]] = {
     ),
     Cause.VERSION: "The broker {host} does not take this version of MQTT: set the other one.",
     Cause.NOT_AUTHORISED: "The broker {host} rejects the user name or password: set them anew.",
+    Cause.IDENTIFIER: (
+        "The broker {host} does not accept this device's client id: set another, mqtt.client_id."
+    ),
+    Cause.UNAVAILABLE: "The broker {host} takes no connection now; trying again.",
+    Cause.TAKEN_OVER: (
+        "Another client of the broker {host} goes by this device's client id: "
+        "give each device an id of its own, device.id."
+    ),
     Cause.NOT_PERMITTED: (
         "The broker {host} does not let this device write and read its own topics: "
         "allow it in the broker's access list."

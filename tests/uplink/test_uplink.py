@@ -215,7 +215,7 @@ async def test_a_host_that_does_not_answer_is_a_timeout() -> None:
             assert (await running.failed()).cause is Cause.TIMEOUT
 
 
-@pytest.mark.parametrize("answer", [b"", b"SSH-2.0-OpenSSH\r\n", b"\x20\x02\x00\x02", b"\x20\xff"])
+@pytest.mark.parametrize("answer", [b"", b"SSH-2.0-OpenSSH\r\n", b"\x20\x02\x00\x4d", b"\x20\xff"])
 async def test_a_port_that_speaks_something_else_is_protocol(answer: bytes) -> None:
     async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(100)
