@@ -55,6 +55,11 @@ class Custody:
         """Return how many lists have an open fate."""
         return len(self._passages)
 
+    @property
+    def oldest_s(self) -> float | None:
+        """When the oldest of them was received, on the monotonic clock."""
+        return self._passages[0].sample.stamp.monotonic_s if self._passages else None
+
     def add(self, passage: Passage) -> None:
         """Look after one more."""
         self._passages.append(passage)

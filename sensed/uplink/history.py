@@ -173,7 +173,7 @@ class History:
             if isinstance(error, StoreDamagedError):
                 self._backlog.file_lost()
                 self._read_up_to = self._arrived_up_to = self._deleted_up_to = 0
-            else:
+            if not (isinstance(error, StoreDamagedError) and error.replaced):
                 self._not_before_s = asyncio.get_running_loop().time() + _RETRY_S
             if str(error) != self._trouble:
                 self._trouble = str(error)

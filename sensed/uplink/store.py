@@ -1,8 +1,9 @@
 """The history's file: rows in order, written in batches while the broker is away.
 
-SQLite in WAL mode with ``synchronous=NORMAL``: a power cut or a kill costs at most the
-last batches and never tears the file (sqlite.org/wal.html, section 2). A damaged file
-is replaced by an empty one. Everything here blocks and belongs in a thread.
+SQLite in WAL mode: a power cut or a kill never tears the file (sqlite.org/wal.html,
+section 2). A batch is on the disk when ``append`` returns; rows that were deleted may
+come back after a power cut, and are sent twice. A damaged file is replaced by an empty
+one. Everything here blocks and belongs in a thread.
 """
 
 from __future__ import annotations
@@ -16,7 +17,10 @@ from typing import Final
 from sensed.errors import UplinkError
 from sensed.uplink.backlog import Entry
 
-_DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_DAMAGED: Final = frozenset(
+    # The last is about statements: ours are right, so the table is not ours.
+    {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
+)
 _PRIMARY_CODE: Final = 0xFF
 _BUSY_S: Final = 2.0
 _CREATE: Final = """
@@ -32,7 +36,13 @@ class StoreError(UplinkError):
 
 
 class StoreDamagedError(StoreError):
-    """The history's file was damaged; it has been replaced by an empty one."""
+    """The history's file was damaged; an empty one takes its place, if ``replaced``."""
+
+    def __init__(self, path: Path, trouble: str = "") -> None:
+        """Say what has become of the file; ``trouble`` is why it cannot be replaced."""
+        end = f"it cannot be replaced: {trouble}" if trouble else "a new one is begun"
+        super().__init__(f"{path} was damaged; the readings in it are lost, {end}.")
+        self.replaced = not trouble
 
 
 class Store:
@@ -45,14 +55,15 @@ class Store:
 
     def count(self) -> int:
         """Return how many rows there are; touches nothing when there is no file."""
-        if not self._path.exists():
-            return 0
+        with contextlib.suppress(PermissionError):  # SQLite will tell
+            if not self._path.exists():
+                return 0
         with self._guarded() as database:
             return _count(database)
 
     def append(self, batch: Sequence[bytes]) -> int:
         """Add rows in one transaction; return how many of the oldest had to go."""
-        with self._guarded() as database:
+        with self._guarded(sync=True) as database:
             database.executemany(
                 "INSERT INTO history (payload) VALUES (?)", ((payload,) for payload in batch)
             )
@@ -70,7 +81,10 @@ class Store:
                 "SELECT id, payload FROM history WHERE id > ? ORDER BY id LIMIT ?",
                 (after_row, limit),
             )
-            return [Entry(row, payload) for row, payload in found]
+            rows = [Entry(row, payload) for row, payload in found]
+        if not all(isinstance(row.payload, bytes) for row in rows):
+            raise self._damaged()
+        return rows
 
     def delete(self, up_to_row: int) -> bool:
         """Forget rows that have arrived; true when the last one took the file with it.
@@ -81,7 +95,9 @@ class Store:
             database.execute("DELETE FROM history WHERE id <= ?", (up_to_row,))
             empty = _count(database) == 0
         if empty:
-            self._remove()
+            trouble = self._remove()
+            if trouble:
+                raise StoreError(f"{self._path}: {trouble}; readings wait in memory.")
         return empty
 
     def close(self) -> None:
@@ -92,36 +108,42 @@ class Store:
                 database.close()
 
     @contextlib.contextmanager
-    def _guarded(self) -> Iterator[sqlite3.Connection]:
+    def _guarded(self, *, sync: bool = False) -> Iterator[sqlite3.Connection]:
+        """Open the file for one transaction, which is on the disk at its end if ``sync``."""
         try:
             database = self._open()
+            database.execute(f"PRAGMA synchronous = {'FULL' if sync else 'NORMAL'}")
             with database:
                 yield database
         except sqlite3.Error as error:
             self.close()
             if (getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE) in _DAMAGED:
-                self._remove()
-                raise StoreDamagedError(
-                    f"{self._path} was damaged; the readings in it are lost, a new one is begun."
-                ) from error
+                raise self._damaged() from error
             raise StoreError(f"{self._path}: {error}; readings wait in memory.") from error
         except OSError as error:
             raise StoreError(f"{self._path}: {error.strerror}; readings wait in memory.") from error
+
+    def _damaged(self) -> StoreDamagedError:
+        return StoreDamagedError(self._path, self._remove())
 
     def _open(self) -> sqlite3.Connection:
         if self._database is None:
             database = sqlite3.connect(self._path, timeout=_BUSY_S, check_same_thread=False)
             self._database = database
             database.execute("PRAGMA journal_mode = WAL")
-            database.execute("PRAGMA synchronous = NORMAL")
             with database:
                 database.execute(_CREATE)
         return self._database
 
-    def _remove(self) -> None:
+    def _remove(self) -> str:
+        """Delete the file and what belongs to it; return why that cannot be."""
         self.close()
-        for suffix in ("", "-wal", "-shm", "-journal"):
-            self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+        try:
+            for suffix in ("-wal", "-shm", "-journal", ""):  # a log must not outlive its file
+                self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+        except OSError as error:
+            return error.strerror or str(error)
+        return ""
 
 
 def _count(database: sqlite3.Connection) -> int:

@@ -67,6 +67,7 @@ class Timing:
 
 
 _USUAL: Final = Timing()
+_A_LITTLE_S: Final = 0.01
 _UNHEARD_TO_SAY_SO: Final = 2
 """So many connections in a row that end before the echo are no accident."""
 
@@ -121,6 +122,7 @@ class Uplink:
         self._unheard = 0
         self._retiring = False
         self._step_ends_s = math.inf
+        self._settle_alarm = Alarm(self._settle)
         self._state_alarm = Alarm(self._send_state)
         self._headroom_alarm = Alarm(self._time_passed)
         self._echo_alarm = Alarm(self._echo_missing)
@@ -144,7 +146,7 @@ class Uplink:
             until_s = math.inf if message.retain else live_until_s
             self._outbox.offer(message, until_s=until_s, passage=passage)
         self._signal(self._headroom.received(sample))
-        self._settle(now_s)
+        self._settle()
         if self._first_sample_s is None:
             self._first_sample_s = now_s
         elif self._introduced >= 0 and self._readings.revision != self._introduced:
@@ -187,6 +189,7 @@ class Uplink:
                 group.create_task(self._history.run(), name="history")
                 await self._keep_connected()
         finally:
+            self._settle_alarm.cancel()
             self._custody.settle(born_before_s=math.inf)
             await self._history.flush(deadline_s=self._timing.flush_deadline_s)
 
@@ -199,7 +202,7 @@ class Uplink:
                 await self._use_one_connection(dialer)
             except LinkError as error:
                 self._tell(holds=False, cause=error.cause, detail=str(error))
-                self._settle(_now_s())
+                self._settle()
                 wait_s = self._backoff.wait_s(error.cause)
                 self._step_ends_s = _now_s() + wait_s
                 await self._pause(error.cause, wait_s)
@@ -337,12 +340,14 @@ class Uplink:
         self._signal(self._headroom.passed(_now_s(), _utc_now()))
         self._send()
 
-    def _settle(self, now_s: float) -> None:
-        """Hand to the history what cannot arrive live any more."""
+    def _settle(self) -> None:
+        """Hand to the history what cannot arrive live any more, whether or not more comes."""
         patience_s = self._timing.live_age_s
         if self._delivery is not None:
             patience_s += self._timing.acknowledge_deadline_s + 1
-        self._custody.settle(born_before_s=now_s - patience_s)
+        self._custody.settle(born_before_s=_now_s() - patience_s)
+        oldest_s = self._custody.oldest_s
+        self._settle_alarm.set(None if oldest_s is None else oldest_s + patience_s + _A_LITTLE_S)
 
     def _introduce(self) -> None:
         first_s = self._first_sample_s

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import random
@@ -23,6 +24,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from sensed.errors import ConfigError
 from sensed.uplink import HistorySettings
 from sensed.uplink.backlog import Backlog, Entry
+from sensed.uplink.link import Span
 from sensed.uplink.store import Store, StoreDamagedError, StoreError
 from tests.mosquitto import Mosquitto, free_port
 from tests.uplink.tools import (
@@ -174,6 +176,91 @@ def test_a_file_that_cannot_be_made_is_told(tmp_path: Path) -> None:
         store.append([b"x"])
 
 
+def test_a_damaged_file_that_cannot_be_replaced_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "history.db"
+    path.write_bytes(os.urandom(8192))
+
+    def read_only(_path: Path, *, missing_ok: bool) -> None:
+        assert missing_ok
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(Path, "unlink", read_only)
+    for _ in range(2):
+        store = Store(path, most_rows=1000)
+        with pytest.raises(StoreDamagedError, match="cannot be replaced: Read-only") as damaged:
+            store.count()
+        assert not damaged.value.replaced
+        store.close()
+
+
+def test_a_last_row_that_cannot_take_the_file_along_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path / "history.db", most_rows=1000)
+    store.append([b"x"])
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", lambda *_, **__: os.unlink("/nowhere/at/all"))  # noqa: PTH108 - unlink is what fails
+        with pytest.raises(StoreError, match="readings wait in memory"):
+            store.delete(1)
+    assert store.count() == 0
+    store.append([b"y"])
+    assert [entry.payload for entry in store.read(0, 9)] == [b"y"]
+    store.close()
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        "CREATE TABLE history (id INTEGER PRIMARY KEY, other BLOB)",
+        "CREATE VIEW history AS SELECT 1 AS id, 2 AS payload",
+    ],
+)
+def test_a_file_of_another_make_is_replaced(tmp_path: Path, schema: str) -> None:
+    path = tmp_path / "history.db"
+    with sqlite3.connect(path) as database:
+        database.execute(schema)
+    database.close()
+    store = Store(path, most_rows=1000)
+    with pytest.raises(StoreDamagedError, match="damaged"):
+        store.append([b"x"])
+    store.append([b"x"])
+    assert [entry.payload for entry in store.read(0, 9)] == [b"x"]
+    store.close()
+
+
+def test_what_is_not_octets_in_a_row_is_damage(tmp_path: Path) -> None:
+    path = tmp_path / "history.db"
+    store = Store(path, most_rows=1000)
+    store.append([b"x"])
+    with sqlite3.connect(path) as database:
+        database.execute("UPDATE history SET payload = 5")
+    database.close()
+    with pytest.raises(StoreDamagedError, match="damaged"):
+        store.read(0, 9)
+    store.close()
+
+
+@pytest.mark.parametrize("suffix", ["-wal", "-shm"])
+@pytest.mark.parametrize("content", [b"", os.urandom(40_000)])
+def test_damage_beside_the_file_loses_no_order(tmp_path: Path, suffix: str, content: bytes) -> None:
+    path = tmp_path / "history.db"
+    store = Store(path, most_rows=10_000)
+    for number in range(100):
+        store.append([text(number)])
+    copies = [(name, (tmp_path / name).read_bytes()) for name in ("history.db", "history.db-wal")]
+    store.close()
+    for name, octets in copies:  # as a power cut leaves it
+        (tmp_path / name).write_bytes(octets)
+    path.with_name(path.name + suffix).write_bytes(content)
+    again = Store(path, most_rows=10_000)
+    rows = [int(entry.payload) for entry in again.read(0, 1000)]
+    assert rows == list(range(len(rows)))
+    assert again.append([b"new"]) == 0
+    again.close()
+
+
 KILLED = """
 import sys
 from pathlib import Path
@@ -292,6 +379,19 @@ async def test_a_long_outage_goes_to_the_disk_in_batches_and_outlives_the_proces
         assert seqs(listener, "history") == list(range(1, 303))
 
 
+async def test_a_meter_s_last_words_in_an_outage_reach_the_disk_without_another(
+    tmp_path: Path,
+) -> None:
+    seldom = replace(SOON, retry=Span(30.0, 60.0))
+    path = tmp_path / "history.db"
+    history = HistorySettings(path=path, batch_s=0.05)
+    async with up(settings(free_port()), seldom, history=history) as running:
+        await running.failed()
+        running.send(POWER_ONLY)
+        await until(path.exists)
+        assert len(Store(path, most_rows=1000).read(0, 9)) == 1
+
+
 async def test_a_second_outage_is_kept_and_sent_like_the_first(
     mosquitto: Mosquitto, tmp_path: Path
 ) -> None:
@@ -387,6 +487,34 @@ async def test_a_damaged_file_is_told_and_readings_go_on(
         await listener.wait_for("phases")
         await until(lambda: sentences)
         assert "damaged" in sentences[0]
+
+
+async def test_a_damaged_file_on_a_disk_that_is_read_only_stops_nothing(
+    mosquitto: Mosquitto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "history.db"
+    path.write_bytes(os.urandom(8192))
+
+    def read_only(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(Path, "unlink", read_only)
+    sentences: list[str] = []
+    async with (
+        listening(mosquitto.port) as listener,
+        up(
+            settings(mosquitto.port),
+            SOON,
+            history=HistorySettings(path=path),
+            on_trouble=sentences.append,
+        ) as running,
+    ):
+        await running.linked()
+        await until(lambda: sentences)
+        running.send(WITH_CURRENTS)
+        await listener.wait_for("phases")
+        assert not running.task.done()
+    assert "Read-only file system" in sentences[0]
 
 
 async def test_a_disk_that_takes_nothing_leaves_readings_in_memory(
