@@ -20,6 +20,9 @@ from sensed.uplink.topics import Topics
 Shown = frozenset[tuple[str, str]]
 """Topic and key of each quantity that the meter has shown."""
 
+PERMITTED_S: Final = 30
+"""How long a headroom may stand in Home Assistant: it is a permission, not a reading."""
+
 STATES: Final = ("starting", "not_configured", "no_meter_data", "no_ip", "no_cloud", "active")
 _REMOVED: Final = {"p": "sensor"}
 _ONLINE: Final = "{{ 'online' if value_json.online else 'offline' }}"
@@ -151,7 +154,7 @@ class Introduction:
         if kind.unit is not None:
             sensor["unit_of_meas"] = kind.unit
         if topic != "energy":
-            sensor["exp_aft"] = PASSING_S
+            sensor["exp_aft"] = PERMITTED_S if topic == "headroom" else PASSING_S
         return sensor
 
     def _room(self, index: int, phase: str) -> dict[str, object]:

@@ -15,6 +15,7 @@ from sensed.simulator import METERS, MeterSimulator
 from sensed.status import Indicator
 from sensed.uplink import DiscoverySettings, MeterIdentity
 from sensed.uplink.discovery import STATES, Introduction
+from sensed.uplink.headroom import LONGEST_AGE_S
 from sensed.uplink.payloads import ReadingMessages
 from sensed.uplink.topics import Topics
 from tests.mosquitto import Mosquitto
@@ -109,6 +110,15 @@ def test_only_what_the_meter_has_shown_is_there() -> None:
         "headroom_l3_a",
         "energy_import_wh",
         "state",
+    }
+
+
+def test_a_headroom_stands_no_longer_than_a_permission() -> None:
+    components = introduce(POWER_ONLY, HOURLY)["cmps"]
+    assert {name for name, item in components.items() if item.get("exp_aft") == LONGEST_AGE_S} == {
+        "headroom_l1_a",
+        "headroom_l2_a",
+        "headroom_l3_a",
     }
 
 
