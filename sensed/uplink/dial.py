@@ -35,9 +35,9 @@ class Dialer:
         """Return a connected, non-blocking socket. Raises LinkError."""
         try:
             addresses = await self._resolve()
-            sock = await _connect_any(addresses)
         except OSError as error:
             raise classify(error, self._endpoint) from error
+        sock = await self._connect_any(addresses)
         if self._tls is None:
             return sock
         try:
@@ -47,6 +47,16 @@ class Dialer:
         except (OSError, ValueError) as error:  # closed by a port without TLS; an unfit name
             raise LinkError(Cause.TLS, self._endpoint, str(error)) from error
 
+    async def _connect_any(self, addresses: Sequence[_AddressInfo]) -> socket.socket:
+        failures = [classify(socket.gaierror(socket.EAI_NONAME, "no address"), self._endpoint)]
+        for family, kind, protocol, _, address in addresses:
+            try:
+                async with asyncio.timeout(_PER_ADDRESS_S if len(addresses) > 1 else None):
+                    return await _connect(family, kind, protocol, address)
+            except OSError as error:
+                failures.append(classify(error, self._endpoint))
+        raise max(failures, key=_how_far)
+
     async def _resolve(self) -> Sequence[_AddressInfo]:
         host, port = self._endpoint.host, self._endpoint.port
         with contextlib.suppress(socket.gaierror):
@@ -54,6 +64,12 @@ class Dialer:
         if self._lookup is None or self._lookup.done():
             self._lookup = _in_daemon_thread(lambda: _getaddrinfo(host, port, 0))
         return await asyncio.shield(self._lookup)
+
+
+def _how_far(error: LinkError) -> int:
+    """Rank what became of a name's addresses: often one kind of address leads nowhere."""
+    ranks = (Cause.DNS, Cause.UNREACHABLE, Cause.TIMEOUT)
+    return ranks.index(error.cause) if error.cause in ranks else len(ranks)
 
 
 def _getaddrinfo(host: str, port: int, flags: int) -> Sequence[_AddressInfo]:
@@ -92,17 +108,6 @@ def _in_daemon_thread(
     return future
 
 
-async def _connect_any(addresses: Sequence[_AddressInfo]) -> socket.socket:
-    failure: OSError = socket.gaierror(socket.EAI_NONAME, "no address")
-    for family, kind, protocol, _, address in addresses:
-        try:
-            async with asyncio.timeout(_PER_ADDRESS_S if len(addresses) > 1 else None):
-                return await _connect(family, kind, protocol, address)
-        except OSError as error:
-            failure = error
-    raise failure
-
-
 async def _connect(family: int, kind: int, protocol: int, address: Any) -> socket.socket:
     sock = socket.socket(family, kind, protocol)
     try:
@@ -119,6 +124,7 @@ async def _connect(family: int, kind: int, protocol: int, address: Any) -> socke
 
 async def _encrypt(sock: socket.socket, tls: ssl.SSLContext, host: str) -> ssl.SSLSocket:
     try:
+        host.encode("idna")  # wrap_socket would leave the socket open where this fails
         encrypted = tls.wrap_socket(sock, server_hostname=host, do_handshake_on_connect=False)
     except BaseException:
         sock.close()

@@ -74,6 +74,8 @@ _UNREACHABLE_ERRNOS: Final = frozenset(
         errno.EAFNOSUPPORT,
         errno.EACCES,
         errno.EPERM,
+        errno.EINVAL,  # a link-local address without its interface
+        errno.ENODEV,
     }
 )
 _MOST_DOUBLINGS: Final = 16
