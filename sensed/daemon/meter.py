@@ -48,7 +48,7 @@ _STABLE_NAMES: Final = (Path("/dev/sensed"), Path("/dev/serial/by-id"))
 """Where udev keeps stable names of USB adapters, ours first."""
 
 
-_TROUBLES: Final = {
+TROUBLES: Final = {
     "unknown_list": "Whole telegrams come, but their list is not known: send a capture.",
     "malformed_list": "Whole telegrams come, but what is in them breaks the rules: send a capture.",
     "no_key": "The meter's lists are encrypted: set meter.key, which the grid company knows.",
@@ -186,7 +186,7 @@ class MeterReader:
             self._board.poke()
 
     def _trouble(self, cause: str, now_s: float, **fields: str) -> None:
-        detail = _TROUBLES[cause]
+        detail = TROUBLES[cause]
         if self._watch.finding(cause, detail, now_s):
             self._board.poke()
         if cause not in self._troubles:

@@ -241,5 +241,5 @@ async def test_whole_telegrams_without_sense_are_told_from_noise(tmp_path: Path)
 
 @pytest.mark.parametrize("cause", list(Sealed))
 def test_every_reason_for_a_sealed_list_has_its_own_sentence(cause: Sealed) -> None:
-    assert meter._TROUBLES[cause.value.replace(" ", "_")].count(":") == 1
-    assert len(set(meter._TROUBLES.values())) == len(meter._TROUBLES)
+    assert meter.TROUBLES[cause.value.replace(" ", "_")].count(":") == 1
+    assert len(set(meter.TROUBLES.values())) == len(meter.TROUBLES)

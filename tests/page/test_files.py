@@ -11,6 +11,7 @@ from typing import Final
 import pytest
 
 from sensed.config.store import SETTABLE
+from sensed.daemon.meter import TROUBLES
 from sensed.han.events import Sealed
 from sensed.han.port import PortCause
 from sensed.leds.patterns import PALETTES
@@ -119,7 +120,7 @@ def test_every_state_and_cause_of_the_status_has_words() -> None:
     causes = {f"meter.{cause.name.lower()}" for cause in PortCause}
     causes |= {f"meter.{cause.value.replace(' ', '_')}" for cause in Sealed}
     causes |= {f"bluetooth.{trouble.value}" for trouble in Trouble if trouble}
-    causes |= {"meter.no_octets", "meter.no_frames", "meter.unknown_list"}
+    causes |= {"meter.no_octets", "meter.no_frames", *(f"meter.{cause}" for cause in TROUBLES)}
     causes |= {"configured.no_broker", "configured.no_network", "address.no_address"}
     for cause in causes:
         assert f"cause.{cause}" in ENGLISH
