@@ -50,7 +50,7 @@ def test_access_point_goes_and_comes_back(access_point: AccessPoint, light: Ligh
 
 def test_house_has_wifi_but_no_addresses(pi: Pi, access_point: AccessPoint, light: Light) -> None:
     access_point.gives_no_addresses()
-    pi.run("nmcli device disconnect wlan0")
+    pi.run("nmcli -w 300 device disconnect wlan0")
     pi.run("nmcli --wait 0 device connect wlan0")
     light.shows("no_ip")
 
