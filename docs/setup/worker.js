@@ -2,7 +2,7 @@
 // with every change all files are fetched anew, and serve once no page of before is open any more,
 // so that none is mixed with others.
 
-const VERSION = "e0c6c69a35cec921";
+const VERSION = "15ec36e31b377767";
 const FILES = [
   "./",
   "app.js",

@@ -66,11 +66,15 @@ export default Object.freeze({
   "code.broker-clock":
     "The broker's certificate is not valid yet, so the device's clock is wrong. Wait until it has the network's time.",
   "code.broker-version": "The broker does not take this version of MQTT. Choose the other one.",
+  "code.broker-identifier": "The broker does not accept the device's client id. Choose another.",
+  "code.broker-unavailable": "The broker takes no connection now. Try again later.",
   "code.broker-not-authorised": "The broker rejects the user name or password.",
   "code.broker-not-permitted":
     "The broker does not let the device write and read its own topics. Allow it in the broker's access list.",
   "code.broker-no-acknowledgement": "The broker has stopped acknowledging.",
   "code.broker-protocol": "What listens there does not speak MQTT. Check the port and the TLS setting.",
+  "code.broker-taken-over":
+    "Another client of the broker goes by the same client id. Give each device an id of its own.",
   "code.broker-lost": "The connection to the broker broke.",
 
   "cause.configured.no_broker": "No broker is set.",
@@ -87,6 +91,8 @@ export default Object.freeze({
   "cause.meter.unreachable": "The serial server does not answer.",
   "cause.meter.closed": "The serial server closed the connection.",
   "cause.meter.unknown_list": "Telegrams come, but their list is not known. Please send a capture.",
+  "cause.meter.malformed_list":
+    "Telegrams come, but what is in them breaks the rules. Please send a capture.",
   "cause.meter.no_key": "The lists are encrypted. Enter the key from the grid company.",
   "cause.meter.wrong_key": "The lists are encrypted, and the key does not fit.",
   "cause.meter.damaged": "The lists arrive damaged. Check the cable.",

@@ -69,11 +69,15 @@ export default Object.freeze({
   "code.broker-clock":
     "Meglerens sertifikat gjelder ikke ennå, så enhetens klokke går feil. Vent til den har fått tiden fra nettet.",
   "code.broker-version": "Megleren tar ikke denne versjonen av MQTT. Velg den andre.",
+  "code.broker-identifier": "Megleren godtar ikke enhetens klient-id. Velg en annen.",
+  "code.broker-unavailable": "Megleren tar ikke imot forbindelser nå. Prøv igjen senere.",
   "code.broker-not-authorised": "Megleren avviser brukernavnet eller passordet.",
   "code.broker-not-permitted":
     "Megleren lar ikke enheten skrive og lese sine egne emner. Tillat det i meglerens tilgangsliste.",
   "code.broker-no-acknowledgement": "Megleren har sluttet å bekrefte.",
   "code.broker-protocol": "Det som lytter der, snakker ikke MQTT. Sjekk porten og TLS-innstillingen.",
+  "code.broker-taken-over":
+    "En annen klient hos megleren bruker samme klient-id. Gi hver enhet sin egen id.",
   "code.broker-lost": "Forbindelsen til megleren ble brutt.",
 
   "cause.configured.no_broker": "Ingen megler er satt.",
@@ -90,6 +94,8 @@ export default Object.freeze({
   "cause.meter.unreachable": "Serieporttjeneren svarer ikke.",
   "cause.meter.closed": "Serieporttjeneren lukket forbindelsen.",
   "cause.meter.unknown_list": "Telegrammer kommer, men listen er ukjent. Send gjerne et opptak.",
+  "cause.meter.malformed_list":
+    "Det kommer telegrammer, men innholdet bryter reglene. Send gjerne et opptak.",
   "cause.meter.no_key": "Listene er kryptert. Skriv inn nøkkelen fra nettselskapet.",
   "cause.meter.wrong_key": "Listene er kryptert, og nøkkelen passer ikke.",
   "cause.meter.damaged": "Listene kommer fram skadet. Sjekk kabelen.",

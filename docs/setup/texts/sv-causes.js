@@ -70,12 +70,16 @@ export default Object.freeze({
   "code.broker-clock":
     "Mäklarens certifikat gäller inte än, så enhetens klocka går fel. Vänta tills den har fått nätets tid.",
   "code.broker-version": "Mäklaren tar inte den här versionen av MQTT. Välj den andra.",
+  "code.broker-identifier": "Mäklaren godtar inte enhetens klient-id. Välj ett annat.",
+  "code.broker-unavailable": "Mäklaren tar inte emot anslutningar nu. Försök igen senare.",
   "code.broker-not-authorised": "Mäklaren avvisar användarnamnet eller lösenordet.",
   "code.broker-not-permitted":
     "Mäklaren låter inte enheten skriva och läsa sina egna ämnen. Tillåt det i mäklarens åtkomstlista.",
   "code.broker-no-acknowledgement": "Mäklaren har slutat bekräfta.",
   "code.broker-protocol":
     "Det som lyssnar där talar inte MQTT. Kontrollera porten och TLS-inställningen.",
+  "code.broker-taken-over":
+    "En annan klient hos mäklaren använder samma klient-id. Ge varje enhet ett eget id.",
   "code.broker-lost": "Förbindelsen till mäklaren bröts.",
 
   "cause.configured.no_broker": "Ingen mäklare är inställd.",
@@ -93,6 +97,8 @@ export default Object.freeze({
   "cause.meter.unreachable": "Serieportsservern svarar inte.",
   "cause.meter.closed": "Serieportsservern stängde förbindelsen.",
   "cause.meter.unknown_list": "Telegram kommer, men deras lista är okänd. Skicka gärna en inspelning.",
+  "cause.meter.malformed_list":
+    "Det kommer telegram, men innehållet bryter mot reglerna. Skicka gärna en inspelning.",
   "cause.meter.no_key": "Listorna är krypterade. Skriv in nyckeln från elnätsbolaget.",
   "cause.meter.wrong_key": "Listorna är krypterade, och nyckeln passar inte.",
   "cause.meter.damaged": "Listorna kommer fram skadade. Kontrollera kabeln.",
