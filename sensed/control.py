@@ -2,6 +2,7 @@
 
 One JSON object per line, one line each way, then the daemon hangs up:
 ``{"command": "setup-open"}`` gives ``{"ok": true, ...}`` or ``{"ok": false, "error": "..."}``.
+A few commands give line after line, until the caller hangs up.
 Who may connect is decided by the socket's mode: the daemon's user and group, and root.
 """
 
@@ -12,7 +13,7 @@ import contextlib
 import json
 import os
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,8 +32,21 @@ _PATIENCE_S: Final = 5.0
 """For a caller to say what it wants; commands may take longer."""
 _COMMAND_S: Final = 60.0
 
+
+class NotRunningError(PortError):
+    """Nobody listens at the control socket."""
+
+
+class NotAllowedError(PortError):
+    """The daemon may not be asked by this user."""
+
+
 Handler = Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
 """Answers a command; a SensedError that it raises is told to the caller as one sentence."""
+
+Stream = Callable[[Mapping[str, Any]], AsyncGenerator[Mapping[str, Any], None]]
+"""Answers a command with many messages, one every second at least, so that a caller who has
+gone is noticed; a SensedError as with Handler."""
 
 
 def default_path() -> Path:
@@ -73,10 +87,16 @@ def command_of(message: Mapping[str, Any]) -> str:
 class ControlServer:
     """Listens and answers; a socket that cannot be had is told, and tried again."""
 
-    def __init__(self, path: Path, handlers: Mapping[str, Handler]) -> None:
-        """Answer the commands in ``handlers`` at ``path``."""
+    def __init__(
+        self,
+        path: Path,
+        handlers: Mapping[str, Handler],
+        streams: Mapping[str, Stream] | None = None,
+    ) -> None:
+        """Answer the commands in ``handlers`` and ``streams`` at ``path``."""
         self._path = path
         self._handlers = handlers
+        self._streams = streams or {}
         self._callers = 0
 
     async def run(self) -> None:
@@ -114,56 +134,107 @@ class ControlServer:
         self._callers += 1
         try:
             if self._callers <= _MOST_CALLERS:
-                writer.write(encode(await self._answer(reader)))
-                async with asyncio.timeout(_PATIENCE_S):
-                    await writer.drain()
+                await self._converse(reader, writer)
         except (OSError, TimeoutError):
             return  # The caller has gone, or does not listen.
         finally:
             self._callers -= 1
             writer.close()
 
-    async def _answer(self, reader: asyncio.StreamReader) -> Mapping[str, Any]:
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            async with asyncio.timeout(_PATIENCE_S):
-                line = await reader.readuntil()
-        except (asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            return _refusal("one line of JSON is expected")
-        try:
-            request = decode(line)
-            handler = self._handlers.get(command_of(request))
-            if handler is None:
-                return _refusal("this command is not known")
-            async with asyncio.timeout(_COMMAND_S):
-                return {"ok": True, **await handler(request)}
+            asked = await _asked(reader)
+            stream = self._streams.get(command_of(asked))
+            if stream is None:
+                await _tell(writer, {"ok": True, **await self._answer(asked)})
+                return
+            async with contextlib.aclosing(stream(asked)) as messages:
+                async for message in messages:
+                    await _tell(writer, {"ok": True, **message})
         except SensedError as error:
-            return _refusal(str(error))
+            await _tell(writer, {"ok": False, "error": str(error)})
+
+    async def _answer(self, asked: Mapping[str, Any]) -> Mapping[str, Any]:
+        handler = self._handlers.get(command_of(asked))
+        if handler is None:
+            raise WireError("this command is not known")
+        async with asyncio.timeout(_COMMAND_S):
+            return await handler(asked)
 
 
-def _refusal(text: str) -> Mapping[str, Any]:
-    return {"ok": False, "error": text}
+async def _asked(reader: asyncio.StreamReader) -> Mapping[str, Any]:
+    try:
+        async with asyncio.timeout(_PATIENCE_S):
+            return decode(await reader.readuntil())
+    except (asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+        raise WireError("one line of JSON is expected") from None
+
+
+async def _tell(writer: asyncio.StreamWriter, message: Mapping[str, Any]) -> None:
+    writer.write(encode(message))
+    async with asyncio.timeout(_PATIENCE_S):
+        await writer.drain()
 
 
 # -- the caller's end ----------------------------------------------------------------------
 
 
-def request(path: Path, command: str, **arguments: Any) -> dict[str, Any]:
-    """Ask the daemon and return its answer. Raises PortError, or SensedError if it refuses."""
+def request(
+    path: Path, command: str, *, patience_s: float = _COMMAND_S + _PATIENCE_S, **arguments: Any
+) -> dict[str, Any]:
+    """Ask the daemon and return its answer.
+
+    Raises NotRunningError, NotAllowedError, PortError when no answer comes for
+    ``patience_s``, or SensedError if the daemon refuses.
+    """
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-            sock.settimeout(_COMMAND_S + _PATIENCE_S)
+            sock.settimeout(patience_s)
             sock.connect(str(path))
             sock.sendall(encode({"command": command, **arguments}))
             answer = decode(_line(sock))
-    except PermissionError:
-        raise PortError(f"{path}: not allowed; use sudo or join the group sensed.") from None
-    except (FileNotFoundError, ConnectionRefusedError):
-        raise PortError("The daemon is not running: systemctl start sensed.") from None
     except (OSError, WireError) as error:
-        raise PortError(f"The daemon does not answer: {error}.") from None
+        raise _failure(path, error) from None
+    return _granted(answer)
+
+
+async def follow(path: Path, command: str) -> AsyncGenerator[dict[str, Any], None]:
+    """Ask the daemon and yield its messages, until it hangs up. Raises as ``request`` does."""
+    try:
+        async with asyncio.timeout(_PATIENCE_S):
+            reader, writer = await asyncio.open_unix_connection(path, limit=LONGEST_ANSWER)
+            writer.write(encode({"command": command}))
+        try:
+            while True:
+                async with asyncio.timeout(_PATIENCE_S):
+                    line = await reader.readline()
+                if not line:
+                    return
+                yield _granted(decode(line))
+        finally:
+            writer.close()
+    except WireError as error:
+        raise _failure(path, error) from None
+    except SensedError:
+        raise
+    except (OSError, ValueError) as error:  # a line that is too long is a ValueError
+        raise _failure(path, error) from None
+
+
+def _granted(answer: dict[str, Any]) -> dict[str, Any]:
     if not answer.pop("ok", False):
         raise SensedError(str(answer.get("error", "the daemon refused")))
     return answer
+
+
+def _failure(path: Path, error: Exception) -> PortError:
+    match error:
+        case PermissionError():
+            return NotAllowedError(f"{path}: not allowed; use sudo or join the group sensed.")
+        case FileNotFoundError() | ConnectionRefusedError():
+            return NotRunningError("The daemon is not running: systemctl start sensed.")
+        case _:
+            return PortError(f"The daemon does not answer: {str(error) or 'it is silent'}.")
 
 
 def _line(sock: socket.socket) -> bytes:

@@ -16,7 +16,15 @@ from typing import Final
 from sensed import __version__
 from sensed.errors import SensedError
 
-COMMANDS: Final = ("run", "demo", "decode", "setup", "simulate", "status")
+COMMANDS: Final = (
+    "run",
+    "demo",
+    "decode",
+    "capture",
+    "setup",
+    "simulate",
+    "status",
+)
 
 EXIT_WRONG_USE: Final = 2
 EXIT_INTERRUPTED: Final = 130

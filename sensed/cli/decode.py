@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SUMMARY: Final = "decode a capture: hex text or raw octets to readings"
 
 _CHUNK: Final = 16384
-_HEX_TEXT: Final = re.compile(rb"[0-9A-Fa-f\s:]*")
+_HEX_TEXT: Final = re.compile(rb"(?:[0-9A-Fa-f\s:]++|#[^\n]*+)*+")
 _HEX_LINE: Final = re.compile(rb"[0-9A-Fa-f]*")
 _IGNORED: Final = b" \t\r\v\f:"
 _MOST_NOTES: Final = 100
@@ -36,7 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--input",
         choices=("auto", "hex", "bin"),
         default="auto",
-        help="hex text (white space and ':' ignored) or raw octets (default: auto)",
+        help="hex text (white space, ':' and remarks after '#' ignored) or raw octets "
+        "(default: auto)",
     )
     parser.add_argument(
         "--format",
@@ -139,7 +140,10 @@ def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _from_hex(chunks: Iterable[bytes], notes: _Notes) -> Iterator[bytes]:
-    """Yield the octets that hex text names; a line with anything else in it counts up to there."""
+    """Yield the octets that hex text names; a line with anything else in it counts up to there.
+
+    ``#`` begins a remark, as captures have them.
+    """
     odd, spoilt, number = b"", False, 1
     for chunk in chunks:
         octets = bytearray()
@@ -154,7 +158,8 @@ def _from_hex(chunks: Iterable[bytes], notes: _Notes) -> Iterator[bytes]:
             if good and good.end() < len(line):
                 spoilt = True
                 wrong = line[good.end() : good.end() + 1].decode("latin-1")
-                notes.add(f"line {number}: {wrong!a} is no hex digit; rest of the line ignored")
+                if wrong != "#":
+                    notes.add(f"line {number}: {wrong!a} is no hex digit; rest of the line ignored")
             even = len(digits) & ~1
             octets += bytes.fromhex(digits[:even].decode("ascii"))
             odd = digits[even:]

@@ -11,13 +11,15 @@ import signal
 import sys
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from sensed.errors import ConfigError
+from sensed.errors import ConfigError, WireError
 
 if TYPE_CHECKING:
     from sensed.simulator import Keys, MeterModel, Telegram
-    from sensed.simulator.play import Sink
+    from sensed.simulator.play import Sink, Timed
+
+_Timed = TypeVar("_Timed", bound="Timed")
 
 SUMMARY = "be a meter: write its frames to a pty, a tty or a TCP port"
 
@@ -25,6 +27,8 @@ _DEFAULT_METER = "aidon-3ph-tn"
 _KEY_OCTETS = 16
 _PORT_MAX = 65535
 _FLEET_S = 300.0
+_AT_ONCE = 1e9
+_USUAL_LINE = "2400 8E1"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,6 +56,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=float, metavar="S", help="end after S simulated seconds")
     parser.add_argument("--key", metavar="HEX", help="encryption key of a ciphering meter")
     parser.add_argument(
+        "--replay", metavar="FILE", help="play what sensed capture has recorded instead"
+    )
+    parser.add_argument(
         "--devices", type=int, metavar="N", help="be N whole devices on a broker instead"
     )
     parser.add_argument(
@@ -69,10 +76,31 @@ def main(args: argparse.Namespace) -> int:
         return 0
     if args.devices is not None:
         return _fleet(args)
+    if args.replay is not None:
+        return _replay(args)
     model, telegrams = damaged_meter(args.meter, args.seed, args.fault, args.key)
     bounded = _bounded(telegrams, args.count, args.seconds)
     speed = _speed(args.speed, unpaced=args.to == "-")
-    asyncio.run(_run(bounded, model, args.to, speed))
+    asyncio.run(_run(bounded, args.to, speed, model.octets_per_s, model.serial))
+    return 0
+
+
+def _replay(args: argparse.Namespace) -> int:
+    """Play a capture at its own pace, from its first octet on."""
+    from sensed.capture import Piece, read
+
+    try:
+        with Path(args.replay).open(encoding="ascii", errors="replace") as file:
+            recorded = read(file)
+    except OSError as error:
+        raise ConfigError(f"--replay: {args.replay}: {error.strerror}.") from None
+    except WireError as error:
+        raise ConfigError(f"--replay: {args.replay} is no capture of sensed: {error}.") from None
+    began_s = recorded.pieces[0].at_s if recorded.pieces else 0.0
+    pieces = (Piece(piece.at_s - began_s, piece.wire) for piece in recorded.pieces)
+    bounded = _bounded(pieces, args.count, args.seconds)
+    speed = _speed(args.speed, unpaced=args.to == "-")
+    asyncio.run(_run(bounded, args.to, speed, _AT_ONCE, recorded.line or _USUAL_LINE))
     return 0
 
 
@@ -185,21 +213,21 @@ def _speed(given: float | None, *, unpaced: bool) -> float:
 
 
 def _bounded(
-    telegrams: Iterable[Telegram], count: int | None, seconds: float | None
-) -> Iterator[Telegram]:
+    telegrams: Iterable[_Timed], count: int | None, seconds: float | None
+) -> Iterator[_Timed]:
     stream = iter(telegrams)
     if seconds is not None:
         stream = itertools.takewhile(lambda telegram: telegram.at_s < seconds, stream)
     return itertools.islice(stream, count)
 
 
-async def _run(telegrams: Iterable[Telegram], model: MeterModel, where: str, speed: float) -> None:
+async def _run(
+    telegrams: Iterable[Timed], where: str, speed: float, octets_per_s: float, line: str
+) -> None:
     from sensed.simulator.play import play
 
-    sink = await _sink(where, model)
-    playing = asyncio.ensure_future(
-        play(telegrams, sink, octets_per_s=model.octets_per_s, speed=speed)
-    )
+    sink = await _sink(where, line)
+    playing = asyncio.ensure_future(play(telegrams, sink, octets_per_s=octets_per_s, speed=speed))
     for ending in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(ending, playing.cancel)
     try:
@@ -211,7 +239,7 @@ async def _run(telegrams: Iterable[Telegram], model: MeterModel, where: str, spe
         await sink.close()
 
 
-async def _sink(where: str, model: MeterModel) -> Sink:
+async def _sink(where: str, line: str) -> Sink:
     """Open the target and say on standard output where a reader finds it."""
     from sensed.simulator.play import FileSink, PtySink, TcpSink, TtySink
 
@@ -223,7 +251,7 @@ async def _sink(where: str, model: MeterModel) -> Sink:
         print(pty.device, flush=True)
         return pty
     if kind == "tty" and rest:
-        return TtySink(rest, model.serial)
+        return TtySink(rest, line)
     host, separator, port = rest.rpartition(":")
     if kind == "tcp" and separator and port.isdecimal() and int(port) <= _PORT_MAX:
         tcp = await TcpSink.listen(host.strip("[]"), int(port))

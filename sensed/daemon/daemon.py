@@ -21,6 +21,7 @@ from sensed.daemon.meter import MeterReader, check_port
 from sensed.daemon.news import News
 from sensed.daemon.reloads import Reloads
 from sensed.daemon.reporter import Reporter
+from sensed.daemon.taps import Taps
 from sensed.leds.gpio import GpioDriver
 from sensed.leds.light import Driver, Light
 from sensed.leds.patterns import PALETTES, Signal
@@ -130,6 +131,7 @@ class Daemon:
         self._identity = MeterIdentity()
         self._newest = NewestValues()
         self._addresses_known: tuple[str, ...] = ()
+        self._taps = Taps()
         self._identifying: asyncio.TimerHandle | None = None
         self._group = asyncio.TaskGroup()
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -154,12 +156,13 @@ class Daemon:
                 self._start(name, part.run)
             self._start("watchdog", Watchdog(self.notifier, self._working).run)
             if self._control is not None:
-                self._start("control", ControlServer(self._control, self._commands()).run)
+                self._start("control", self._control_server(self._control).run)
             self.notifier.ready()
             _log.info("started")
             await stop.wait()
             self.notifier.stopping()
             _log.info("stopping")
+            self._taps.close()
             for task in self._tasks.values():
                 task.cancel()
             await asyncio.wait(self._tasks.values(), timeout=_GOODBYE_S)
@@ -255,6 +258,7 @@ class Daemon:
             on_meter=self._meter_found,
             boot_id=self._boot_id,
             memory=None if self._standalone else LineMemory(STATE_PATH.with_name("line")),
+            on_port=self._taps.put,
         )
 
     def _make_uplink(self, config: Config) -> Uplink | None:
@@ -299,6 +303,9 @@ class Daemon:
         line = config.setup.button
         return None if line is None else SetupButton(line, self._button_pressed)
 
+    def _control_server(self, path: Path) -> ControlServer:
+        return ControlServer(path, self._commands(), {"capture": self._taps.stream})
+
     def _commands(self) -> Mapping[str, Handler]:
         """Return what the control socket answers; a part may be another one by then."""
 
@@ -312,7 +319,10 @@ class Daemon:
             return handle
 
         names = self._provisioning.commands if self._provisioning else {}
-        return {"status": self._reporter.status, **{name: of_provisioning(name) for name in names}}
+        return {"status": self._status, **{name: of_provisioning(name) for name in names}}
+
+    async def _status(self, _request: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {**self._reporter.now(), "port": self._taps.port()}
 
     # -- what parts ask for -----------------------------------------------------------
 

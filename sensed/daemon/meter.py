@@ -80,8 +80,10 @@ class MeterReader:
         on_meter: Callable[[MeterIdentity], None],
         boot_id: str,
         memory: LineMemory | None = None,
+        on_port: Callable[[PortEvent], None] = lambda _event: None,
     ) -> None:
         self._section = section
+        self._on_port = on_port
         self._memory = memory
         self._watch = watch
         self._on_sample = on_sample
@@ -114,6 +116,7 @@ class MeterReader:
         )
         async with contextlib.aclosing(port.events()) as events:
             async for event in events:
+                self._on_port(event)
                 self._port_event(event, port, decoder)
 
     def _port_event(self, event: PortEvent, port: MeterPort, decoder: HanDecoder) -> None:

@@ -43,10 +43,6 @@ class Reporter:
         self._hysteresis = Hysteresis()
         self._due_s = math.inf
 
-    async def status(self, _request: Mapping[str, object]) -> Mapping[str, object]:
-        """Answer the control socket's ``status``."""
-        return self.now()
-
     def now(self) -> Mapping[str, Any]:
         """Return the state, each fact, and their ages."""
         now_s = asyncio.get_running_loop().time()

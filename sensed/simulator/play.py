@@ -14,14 +14,28 @@ import termios
 import tty
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, TypeVar
 
 from sensed.errors import PortError
-from sensed.simulator.meter import Telegram
 
 _SLICE_S = 0.01
 _CLIENT_BACKLOG_OCTETS = 64 * 1024
 _TTY_WRITE_DEADLINE_S = 5.0
+
+
+class Timed(Protocol):
+    """Octets and when the first of them is due, in seconds from the start."""
+
+    @property
+    def at_s(self) -> float:
+        """When."""
+
+    @property
+    def wire(self) -> bytes:
+        """What."""
+
+
+_Sent = TypeVar("_Sent", bound=Timed)
 
 
 class Sink(Protocol):
@@ -35,12 +49,12 @@ class Sink(Protocol):
 
 
 async def play(
-    telegrams: Iterable[Telegram],
+    telegrams: Iterable[_Sent],
     sink: Sink,
     *,
     octets_per_s: float,
     speed: float = 1.0,
-    on_sent: Callable[[Telegram], None] | None = None,
+    on_sent: Callable[[_Sent], None] | None = None,
 ) -> int:
     """Write telegrams to ``sink`` at their times and line speed; return how many were sent.
 

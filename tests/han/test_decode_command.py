@@ -200,12 +200,32 @@ def test_a_stray_character_costs_the_rest_of_its_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     good = wire("kaifa-3ph").hex()
-    text = f"# a log\n{good}\n12x4\n{good}\n"
+    text = f"log\n{good}\n12x4\n{good}\n"
     assert decode_file(tmp_path, text.encode(), "--input", "hex") == 0
     out, err = capsys.readouterr()
     assert len(out.splitlines()) == 2 * len(telegrams("kaifa-3ph"))
     assert "line 1" in err
     assert "line 3" in err
+
+
+@pytest.mark.parametrize("option", ["auto", "hex"])
+def test_remarks_are_passed_over(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    good = wire("kaifa-3ph").hex()
+    text = f"# begun 2026\n{good[:100]} # 0.1234\n\n{good[100:]} # 0.5\n# 1.0 line 2400 8E1\n"
+    assert decode_file(tmp_path, text.encode(), "--input", option) == 0
+    out, err = capsys.readouterr()
+    assert objects(out) == expected("kaifa-3ph")
+    assert err == ""
+
+
+def test_raw_octets_are_told_from_text_in_little_time(tmp_path: Path) -> None:
+    """However much of the beginning looks like hex text with remarks."""
+    data = b"#a#b" * 4000 + b"\n\x7e" + wire("kaifa-3ph")
+    began_s = time.monotonic()
+    assert decode_file(tmp_path, data) == 0
+    assert time.monotonic() - began_s < 5
 
 
 @pytest.mark.parametrize("form", ["bin", "hex"])
