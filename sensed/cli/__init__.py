@@ -21,6 +21,7 @@ COMMANDS: Final = (
     "demo",
     "decode",
     "capture",
+    "doctor",
     "setup",
     "simulate",
     "status",

@@ -48,12 +48,8 @@ class News:
     def network(self, facts: NetworkFacts) -> None:
         """Note what NetworkManager says."""
         self._network = facts
-        self._board.set(
-            "network_manager",
-            holds=facts.available,
-            cause="" if facts.available else "absent",
-            detail="" if facts.available else "NetworkManager does not answer.",
-        )
+        cause, detail = facts.trouble
+        self._board.set("network_manager", holds=not cause, cause=cause, detail=detail)
         self._tell_configured()
         self._tell_address()
 

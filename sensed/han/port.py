@@ -255,6 +255,28 @@ _CAUSES: Final = {
 }
 
 
+async def try_port(device: str) -> PortCause | None:
+    """Return why a port cannot be opened, ``None`` if it can; nothing is read or set.
+
+    For a path or ``socket://host:port``; ConfigError for anything else.
+    """
+    address = _tcp_address(device)
+    if address:
+        try:
+            close = await _open_tcp(*address, Inbox(lambda _arrived_s: None))
+        except _OpenFailedError as failure:
+            return failure.cause
+        close()
+        return None
+    from sensed.han.port_serial import look_at_serial
+
+    try:
+        look_at_serial(device)
+    except OSError as error:
+        return _CAUSES.get(error.errno or 0, PortCause.UNPLUGGED)
+    return None
+
+
 class _OpenFailedError(PortError):
     """One attempt to open has failed."""
 

@@ -73,6 +73,23 @@ async def open_serial(
     return transport
 
 
+def look_at_serial(path: str) -> None:
+    """Open ``path`` as a terminal and close it, settings untouched; OSError with its errno.
+
+    EBUSY means that a program keeps others out.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        termios.tcgetattr(descriptor)
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), path) from None
+    except termios.error:
+        raise OSError(errno.ENOTTY, os.strerror(errno.ENOTTY), path) from None
+    finally:
+        os.close(descriptor)
+
+
 def close_serial(transport: asyncio.Transport) -> None:
     """Close the tty at once rather than in a later turn of the loop."""
     port = transport.get_extra_info("serial")

@@ -50,7 +50,7 @@ class GpioDriver:
     def open(self) -> None:
         """Import gpiozero and take the lines. Blocks: call it in a thread."""
         with _failures("The light's GPIO lines cannot be had"):
-            _check_version()
+            check_library()
             import gpiozero
 
             self._led = gpiozero.RGBLED(
@@ -88,7 +88,8 @@ def _failures(what: str) -> Iterator[None]:
         raise LightError(f"{what}: {cause}.".replace("..", ".")) from error
 
 
-def _check_version() -> None:
+def check_library() -> None:
+    """Raise LightError unless gpiozero is there in a version that serves; nothing is imported."""
     try:
         version = importlib.metadata.version("gpiozero")
     except importlib.metadata.PackageNotFoundError:

@@ -5,9 +5,12 @@ Public doors: :class:`Provisioning`, :class:`AddressWatch`.
 
 from __future__ import annotations
 
-from sensed.provisioning.addresses import AddressWatch
+from sensed.provisioning.addresses import AddressWatch, usable_addresses
+from sensed.provisioning.bluez import Trouble
+from sensed.provisioning.bus_objects import BusError
 from sensed.provisioning.callbacks import House
 from sensed.provisioning.encrypted import RefusedError
+from sensed.provisioning.look import Surroundings, look_around
 from sensed.provisioning.network_manager import JoinOutcome
 from sensed.provisioning.network_watch import ActiveLink, NetworkFacts
 from sensed.provisioning.networks import Cause
@@ -24,6 +27,7 @@ from sensed.provisioning.window import SetupMode
 __all__ = [
     "ActiveLink",
     "AddressWatch",
+    "BusError",
     "Cause",
     "House",
     "JoinOutcome",
@@ -36,5 +40,9 @@ __all__ = [
     "SetupMode",
     "SetupSettings",
     "SetupState",
+    "Surroundings",
+    "Trouble",
+    "look_around",
     "read_code",
+    "usable_addresses",
 ]

@@ -174,6 +174,11 @@ class Bus:
         """Return the unique name behind a tracked name, "" while nobody has it."""
         return self._owners.get(name, "")
 
+    async def is_owned(self, name: str) -> bool:
+        """Return whether anybody has a name just now; nobody is started. Raises BusError."""
+        (owned,) = await self.call(_DBUS, _DBUS_PATH, f"{_DBUS}.NameHasOwner", "s", name)
+        return bool(owned)
+
     async def track(self, name: str, on_change: Callable[[bool], None]) -> bool:
         """Follow who owns a name; return whether anybody does. Raises BusError.
 

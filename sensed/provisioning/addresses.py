@@ -58,7 +58,7 @@ class AddressWatch:
             try:
                 known: tuple[str, ...] | None = None
                 while True:
-                    addresses = self._usable()
+                    addresses = usable_addresses(loopback_counts=self._loopback_counts)
                     if addresses != known:
                         known = addresses
                         self._on_change(addresses)
@@ -82,15 +82,17 @@ class AddressWatch:
             pass
         changed.set()
 
-    def _usable(self) -> tuple[str, ...]:
-        found = set()
-        for adapter in ifaddr.get_adapters():
-            for entry in adapter.ips:
-                text = entry.ip if isinstance(entry.ip, str) else entry.ip[0]
-                address = ipaddress.ip_address(text)
-                if address.is_loopback:
-                    if self._loopback_counts:
-                        found.add(text)
-                elif not (address.is_link_local or address.is_unspecified):
+
+def usable_addresses(*, loopback_counts: bool = False) -> tuple[str, ...]:
+    """Return the addresses that are there now, neither link-local nor, usually, loopback."""
+    found = set()
+    for adapter in ifaddr.get_adapters():
+        for entry in adapter.ips:
+            text = entry.ip if isinstance(entry.ip, str) else entry.ip[0]
+            address = ipaddress.ip_address(text)
+            if address.is_loopback:
+                if loopback_counts:
                     found.add(text)
-        return tuple(sorted(found))
+            elif not (address.is_link_local or address.is_unspecified):
+                found.add(text)
+    return tuple(sorted(found))

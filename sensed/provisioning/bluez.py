@@ -52,6 +52,12 @@ class Trouble(StrEnum):
     REFUSED = "refused"
 
 
+_DETAILS: Final = {
+    Trouble.NO_BLUEZ: "The service bluetooth is not running.",
+    Trouble.NO_ADAPTER: "There is no Bluetooth adapter.",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Listeners:
     """Who is told what; ``device`` is an object path."""
@@ -190,11 +196,11 @@ class Peripheral:
 
     async def _mend(self) -> tuple[Trouble, str]:
         if not self._bus.owner(NAME):
-            return Trouble.NO_BLUEZ, "The service bluetooth is not running."
-        objects = await self._objects()
+            return Trouble.NO_BLUEZ, _DETAILS[Trouble.NO_BLUEZ]
+        objects = await _objects(self._bus)
         adapter = _first_adapter(objects)
         if not adapter:
-            return Trouble.NO_ADAPTER, "There is no Bluetooth adapter."
+            return Trouble.NO_ADAPTER, _DETAILS[Trouble.NO_ADAPTER]
         if adapter != self._adapter:
             self._forget()
             self._adapter = adapter
@@ -270,12 +276,6 @@ class Peripheral:
 
     # -- asking BlueZ ----------------------------------------------------------------
 
-    async def _objects(self) -> dict[str, dict[str, dict[str, Any]]]:
-        (objects,) = await self._bus.call(
-            NAME, "/", f"{OBJECT_MANAGER}.GetManagedObjects", timeout_s=_CALL_S
-        )
-        return dict(objects)
-
     async def _set(self, name: str, *, value: bool) -> None:
         await self._bus.set_property(NAME, self._adapter, _ADAPTER, name, Variant("b", value))
 
@@ -317,6 +317,24 @@ class Peripheral:
                 self.link_changed(signal.path, connected=bool(changed["Connected"]))
             elif name == _ADAPTER and {"Powered", "Pairable"} & set(changed):
                 self._changed.set()
+
+
+async def look_for_adapter(bus: Bus) -> tuple[Trouble, str]:
+    """Return what stands in the way of set-up over Bluetooth, as far as a look shows it.
+
+    Raises BusError.
+    """
+    trouble = Trouble.NONE
+    if not await bus.is_owned(NAME):
+        trouble = Trouble.NO_BLUEZ
+    elif not _first_adapter(await _objects(bus)):
+        trouble = Trouble.NO_ADAPTER
+    return trouble, _DETAILS.get(trouble, "")
+
+
+async def _objects(bus: Bus) -> dict[str, dict[str, dict[str, Any]]]:
+    (objects,) = await bus.call(NAME, "/", f"{OBJECT_MANAGER}.GetManagedObjects", timeout_s=_CALL_S)
+    return dict(objects)
 
 
 def _first_adapter(objects: dict[str, dict[str, dict[str, Any]]]) -> str:

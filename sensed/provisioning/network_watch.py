@@ -18,7 +18,7 @@ from sensed.provisioning.network_manager import (
     WIFI,
     device_addresses,
 )
-from sensed.provisioning.networks import DeviceState
+from sensed.provisioning.networks import DETAILS, Cause, DeviceState
 from sensed.supervisor import Backoff
 
 _SETTLE_S: Final = 0.2
@@ -74,6 +74,15 @@ class NetworkFacts:
     def needs_wifi(self) -> bool:
         """Whether there is neither a saved Wi-Fi profile nor a link that is up."""
         return self.available and not self.wifi_profiles and not self.active_links
+
+    @property
+    def trouble(self) -> tuple[str, str]:
+        """Why set-up cannot join networks: a stable code and a sentence, both "" if it can."""
+        if not self.available:
+            return "absent", "NetworkManager does not answer."
+        if self.missing_permissions:
+            return Cause.PERMISSION.value, DETAILS[Cause.PERMISSION]
+        return "", ""
 
 
 class NetworkWatch:

@@ -9,7 +9,7 @@ from sensed.uplink.settings import (
     HistorySettings,
     SafetySettings,
 )
-from sensed.uplink.trial import find_broker, try_broker
+from sensed.uplink.trial import dial_broker, find_broker, try_broker
 from sensed.uplink.uplink import Timing, Uplink
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "Stamp",
     "Timing",
     "Uplink",
+    "dial_broker",
     "find_broker",
     "try_broker",
 ]

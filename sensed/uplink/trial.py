@@ -58,6 +58,16 @@ async def try_broker(settings: BrokerSettings) -> None:
         connection.drop(LinkError(Cause.LOST, _endpoint(settings)))
 
 
+async def dial_broker(settings: BrokerSettings) -> None:
+    """Go as far as the broker's port, encrypted if so set, and hang up. Raises LinkError."""
+    try:
+        async with asyncio.timeout(_CONNECT_S):
+            sock = await (await _dialer(settings)).dial()
+    except TimeoutError:
+        raise LinkError(Cause.TIMEOUT, _endpoint(settings)) from None
+    sock.close()
+
+
 async def find_broker(settings: BrokerSettings) -> bool | None:
     """Return whether a broker there wants an account, ``None`` if there is no broker."""
     try:
@@ -69,9 +79,12 @@ async def find_broker(settings: BrokerSettings) -> bool | None:
 
 
 async def _connected(settings: BrokerSettings, echo: _Echo, *, deadline_s: float) -> Connection:
+    return await connect(settings, await _dialer(settings), None, echo, deadline_s=deadline_s)
+
+
+async def _dialer(settings: BrokerSettings) -> Dialer:
     tls = await asyncio.to_thread(tls_context, settings) if settings.tls else None
-    dialer = Dialer(_endpoint(settings), tls)
-    return await connect(settings, dialer, None, echo, deadline_s=deadline_s)
+    return Dialer(_endpoint(settings), tls)
 
 
 async def _echoed(settings: BrokerSettings, connection: Connection, echo: _Echo) -> None:
