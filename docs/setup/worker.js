@@ -2,7 +2,7 @@
 // with every change all files are fetched anew, and serve once no page of before is open any more,
 // so that none is mixed with others.
 
-const VERSION = "15ec36e31b377767";
+const VERSION = "0257b7da38b82809";
 const FILES = [
   "./",
   "app.js",

@@ -17,10 +17,11 @@ _LONGEST_HEAD: Final = 16384
 
 
 class Site:
-    """``url`` is the page's address."""
+    """``url`` is the page's address; ``newer`` has files of a later version."""
 
     def __init__(self) -> None:
         self.requests: list[str] = []
+        self.newer: dict[str, str] = {}
         self.url = ""
         self._server: asyncio.Server | None = None
 
@@ -56,7 +57,7 @@ class Site:
         file = (FOLDER / name).resolve()
         if not path.startswith(_WHERE) or FOLDER not in file.parents or not file.is_file():
             return b"HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
-        body = file.read_bytes()
+        body = self.newer[name].encode() if name in self.newer else file.read_bytes()
         kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
         about = f"Content-Type: {kind}\r\nContent-Length: {len(body)}\r\nConnection: close"
         return f"HTTP/1.1 200 OK\r\n{about}\r\n\r\n".encode() + body

@@ -14,6 +14,7 @@ from tests.page.browser import Page
 from tests.page.conftest import radio_of
 from tests.page.device import Device
 from tests.page.site import Site
+from tests.page.test_core import NO_X25519
 from tests.provisioning.fake_bluez import Phone
 from tests.provisioning.setup_client import SetupClient
 from tests.uplink.test_tls import Authority, encrypted_broker
@@ -58,10 +59,11 @@ def stored(device: Device) -> dict[str, Any]:
     return tomllib.loads(device.state_file.read_text()) if device.state_file.exists() else {}
 
 
-@pytest.mark.parametrize("mtu", [23, 247])
+@pytest.mark.parametrize(("mtu", "before"), [(23, NO_X25519), (247, "")], ids=["least", "most"])
 async def test_every_setting_there_is(
-    page: Page, site: Site, device: Device, tmp_path: Path, mtu: int
+    page: Page, site: Site, device: Device, tmp_path: Path, mtu: int, before: str
 ) -> None:
+    await page.call("Page.addScriptToEvaluateOnNewDocument", source=before)
     with Mosquitto(tmp_path, passwords={"sensed": "hemmelig"}) as broker:
         async with radio_of(page, device, mtu=mtu) as radio:
             await connected(page, site, device)

@@ -12,7 +12,7 @@ from sensed.status import Indicator
 from tests.page.browser import Page
 from tests.page.conftest import radio_of
 from tests.page.device import Device
-from tests.page.site import Site
+from tests.page.site import FOLDER, Site, digest
 from tests.page.test_setup import STEPS, connected, field, opened, step, stored
 
 pytestmark = [
@@ -112,7 +112,10 @@ async def test_eyes_and_fingers_of_every_kind(
     [
         ("document.documentElement.style.setProperty('--quiet', '#8a979e')", "has a contrast of"),
         ("document.documentElement.style.setProperty('--line', '#c0c8cc')", "the edge of"),
-        ("document.querySelector('.main').style.minHeight = '30px'", "is only"),
+        (
+            "document.querySelector('.main').style.cssText = 'min-height: 0; height: 30px'",
+            "is only",
+        ),
         ("document.querySelector('input').setAttribute('aria-describedby', 'gone')", "is void"),
         ("document.querySelector('main').append('start.title')", "is a key"),
         ("document.querySelector('main').append('{count}')", "is not filled in"),
@@ -344,3 +347,23 @@ async def test_without_a_network_it_works_as_before(page: Page, site: Site, devi
         await page.shows("Networks found: 3.")
         await page.choose("#language", "Svenska")
         await page.shows("Leta efter nät")
+
+
+async def test_a_new_version_serves_once_the_old_one_is_closed(page: Page, site: Site) -> None:
+    await page.go(site.url)
+    await page.until("navigator.serviceWorker.controller !== null")
+    worker, texts = ((FOLDER / name).read_text() for name in ("worker.js", "texts/en.js"))
+    site.newer = {
+        "worker.js": worker.replace(f'VERSION = "{digest()}"', 'VERSION = "newer"'),
+        "texts/en.js": texts.replace('"Find the device"', '"Find it"'),
+    }
+    await page.go(f"{site.url}?again")
+    await page.shows("Find the device")
+    waiting = "navigator.serviceWorker.getRegistration().then((one) => Boolean(one.waiting))"
+    await page.until(waiting)
+    await page.call("Page.navigate", url="about:blank")
+    await page.until("location.href === 'about:blank'")
+    await page.go(site.url)
+    await page.shows("Find it")
+    kept = await page.evaluate("caches.keys()")
+    assert kept == ["sensed-setup-newer"]

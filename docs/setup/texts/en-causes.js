@@ -11,7 +11,7 @@ export default Object.freeze({
   "end.version":
     "The device speaks another version than this page. Update sensed on the device, and load the page anew.",
   "end.reset":
-    "The device was reset and has a new set-up code. The command `sensed setup code` prints it.",
+    "The device was reset and has a new set-up code. The command `sudo sensed setup code` prints it.",
   "end.impostor":
     "What answers does not know the set-up code. Perhaps it is another device; nothing was told to it.",
   "end.broken": "What came from the device was damaged. Connect again.",

@@ -21,7 +21,7 @@ export default Object.freeze({
 
   "start.title": "Connect",
   "start.intro":
-    "Stand near the device. Its set-up code is on its label, or is printed by the command `sensed setup code`.",
+    "Stand near the device. Its set-up code is on its label, or is printed by the command `sudo sensed setup code`.",
   "start.code": "Set-up code",
   "start.code-hint": "21 letters and digits: XXXXXXX-XXXXXXX-XXXXXXX. The QR code fills it in.",
   "start.scanned": "The code was read from the QR code.",
@@ -144,7 +144,7 @@ export default Object.freeze({
   "choice.fuse.net.TT": "TT (earthed at the house)",
   "label.light.palette": "Colours",
   "hint.light.palette": "The number of flashes tells the state in any case.",
-  "choice.light.palette.default": "Green, yellow, red, magenta, blue",
+  "choice.light.palette.default": "Five colours",
   "choice.light.palette.colour_blind": "Blue and yellow, for colour-blind eyes",
   "label.light.brightness": "Brightness",
   "hint.light.brightness": "In per cent.",
@@ -259,13 +259,13 @@ export default Object.freeze({
   "reset.do": "Reset the device …",
   "reset.sure": "Reset the device?",
   "reset.what":
-    "Its Wi-Fi networks, settings and set-up code are forgotten. Readings stop until it is set up again, with a new code that the command `sensed setup code` prints.",
+    "Its Wi-Fi networks, settings and set-up code are forgotten. Readings stop until it is set up again, with a new code that the command `sudo sensed setup code` prints.",
   "reset.cancel": "Cancel",
   "reset.yes": "Yes, reset it",
   "reset.working": "Resetting …",
   "was-reset.title": "The device was reset",
   "was-reset.text":
-    "It has a new set-up code; the old label is void. Print a new one with the command `sensed setup code`.",
+    "It has a new set-up code; the old label is void. Print a new one with the command `sudo sensed setup code`.",
   "over.title": "The connection has ended",
   "over.again": "Connect again",
   "over.anew": "Back to the beginning",

@@ -11,7 +11,7 @@ export default Object.freeze({
   "end.version":
     "Enheten snakker en annen versjon enn denne siden. Oppdater sensed på enheten, og last siden inn på nytt.",
   "end.reset":
-    "Enheten ble tilbakestilt og har en ny oppsettskode. Kommandoen `sensed setup code` skriver den ut.",
+    "Enheten ble tilbakestilt og har en ny oppsettskode. Kommandoen `sudo sensed setup code` skriver den ut.",
   "end.impostor":
     "Det som svarer, kjenner ikke oppsettskoden. Kanskje er det en annen enhet; den fikk ikke vite noe.",
   "end.broken": "Det som kom fra enheten, var skadet. Koble til igjen.",

@@ -21,7 +21,7 @@ export default Object.freeze({
 
   "start.title": "Koble til",
   "start.intro":
-    "Stå nær enheten. Oppsettskoden står på etiketten, eller skrives ut av kommandoen `sensed setup code`.",
+    "Stå nær enheten. Oppsettskoden står på etiketten, eller skrives ut av kommandoen `sudo sensed setup code`.",
   "start.code": "Oppsettskode",
   "start.code-hint": "21 bokstaver og sifre: XXXXXXX-XXXXXXX-XXXXXXX. QR-koden fyller den inn.",
   "start.scanned": "Koden ble lest fra QR-koden.",
@@ -147,7 +147,7 @@ export default Object.freeze({
   "choice.fuse.net.TT": "TT (jordet ved huset)",
   "label.light.palette": "Farger",
   "hint.light.palette": "Antallet blink forteller tilstanden uansett.",
-  "choice.light.palette.default": "Grønt, gult, rødt, lilla, blått",
+  "choice.light.palette.default": "Fem farger",
   "choice.light.palette.colour_blind": "Blått og gult, for fargeblinde",
   "label.light.brightness": "Lysstyrke",
   "hint.light.brightness": "I prosent.",
@@ -264,13 +264,13 @@ export default Object.freeze({
   "reset.do": "Tilbakestill enheten …",
   "reset.sure": "Tilbakestille enheten?",
   "reset.what":
-    "Wi-Fi-nettene, innstillingene og oppsettskoden glemmes. Målingene stopper til den settes opp igjen, med en ny kode som kommandoen `sensed setup code` skriver ut.",
+    "Wi-Fi-nettene, innstillingene og oppsettskoden glemmes. Målingene stopper til den settes opp igjen, med en ny kode som kommandoen `sudo sensed setup code` skriver ut.",
   "reset.cancel": "Avbryt",
   "reset.yes": "Ja, tilbakestill",
   "reset.working": "Tilbakestiller …",
   "was-reset.title": "Enheten er tilbakestilt",
   "was-reset.text":
-    "Den har en ny oppsettskode; den gamle etiketten gjelder ikke lenger. Skriv ut en ny med kommandoen `sensed setup code`.",
+    "Den har en ny oppsettskode; den gamle etiketten gjelder ikke lenger. Skriv ut en ny med kommandoen `sudo sensed setup code`.",
   "over.title": "Forbindelsen er slutt",
   "over.again": "Koble til igjen",
   "over.anew": "Tilbake til begynnelsen",

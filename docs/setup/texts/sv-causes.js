@@ -11,7 +11,7 @@ export default Object.freeze({
   "end.version":
     "Enheten talar en annan version än den här sidan. Uppdatera sensed på enheten och ladda om sidan.",
   "end.reset":
-    "Enheten återställdes och har en ny inställningskod. Kommandot `sensed setup code` skriver ut den.",
+    "Enheten återställdes och har en ny inställningskod. Kommandot `sudo sensed setup code` skriver ut den.",
   "end.impostor":
     "Det som svarar känner inte inställningskoden. Kanske är det en annan enhet; den fick inte veta något.",
   "end.broken": "Det som kom från enheten var skadat. Anslut igen.",

@@ -21,7 +21,7 @@ export default Object.freeze({
 
   "start.title": "Anslut",
   "start.intro":
-    "Stå nära enheten. Inställningskoden står på etiketten, eller skrivs ut av kommandot `sensed setup code`.",
+    "Stå nära enheten. Inställningskoden står på etiketten, eller skrivs ut av kommandot `sudo sensed setup code`.",
   "start.code": "Inställningskod",
   "start.code-hint": "21 bokstäver och siffror: XXXXXXX-XXXXXXX-XXXXXXX. QR-koden fyller i den.",
   "start.scanned": "Koden lästes från QR-koden.",
@@ -147,7 +147,7 @@ export default Object.freeze({
   "choice.fuse.net.TT": "TT (jordat vid huset)",
   "label.light.palette": "Färger",
   "hint.light.palette": "Antalet blinkningar berättar tillståndet i vilket fall som helst.",
-  "choice.light.palette.default": "Grönt, gult, rött, lila, blått",
+  "choice.light.palette.default": "Fem färger",
   "choice.light.palette.colour_blind": "Blått och gult, för färgblinda",
   "label.light.brightness": "Ljusstyrka",
   "hint.light.brightness": "I procent.",
@@ -264,13 +264,13 @@ export default Object.freeze({
   "reset.do": "Återställ enheten …",
   "reset.sure": "Återställa enheten?",
   "reset.what":
-    "Dess Wi-Fi-nät, inställningar och inställningskod glöms. Mätvärdena upphör tills den ställs in igen, med en ny kod som kommandot `sensed setup code` skriver ut.",
+    "Dess Wi-Fi-nät, inställningar och inställningskod glöms. Mätvärdena upphör tills den ställs in igen, med en ny kod som kommandot `sudo sensed setup code` skriver ut.",
   "reset.cancel": "Avbryt",
   "reset.yes": "Ja, återställ",
   "reset.working": "Återställer …",
   "was-reset.title": "Enheten är återställd",
   "was-reset.text":
-    "Den har en ny inställningskod; den gamla etiketten gäller inte längre. Skriv ut en ny med kommandot `sensed setup code`.",
+    "Den har en ny inställningskod; den gamla etiketten gäller inte längre. Skriv ut en ny med kommandot `sudo sensed setup code`.",
   "over.title": "Förbindelsen är slut",
   "over.again": "Anslut igen",
   "over.anew": "Tillbaka till början",
