@@ -75,6 +75,11 @@ def render(answer: Mapping[str, Any]) -> str:
     meter = answer["meter"]
     if meter["last_list_age_s"] is not None:
         lines.append(f"  last list       {age(meter['last_list_age_s'])} ago")
+    history = answer["history"]
+    if history and (history["waiting"] or history["dropped"]):
+        waiting, dropped = history["waiting"], history["dropped"]
+        lost = f", {dropped} lost for want of room" if dropped else ""
+        lines.append(f"  history         {waiting} readings wait for the broker{lost}")
     return "\n".join(lines)
 
 

@@ -142,7 +142,11 @@ class Daemon:
         self._uplink = self._make_uplink(config)
         self._addresses = AddressWatch(self._addresses_changed, loopback_counts=standalone)
         self._reporter = Reporter(
-            self._board, self._watch, on_state=self._state_changed, on_report=self._reported
+            self._board,
+            self._watch,
+            on_state=self._state_changed,
+            on_report=self._reported,
+            history=lambda: self._uplink.history_counts if self._uplink else None,
         )
         self._house = None if store is None or reload is None else self._make_house(store, reload)
         self._provisioning = self._make_provisioning(config)

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import fields
+from dataclasses import asdict, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,6 +14,7 @@ import structlog
 
 from sensed.daemon.facts import FactBoard, MeterWatch
 from sensed.status import PRECEDENCE, WORDS, Fact, Facts, Hysteresis, Indicator, indicator
+from sensed.uplink import HistoryCounts
 from sensed.watchdog import GRACE_S
 
 _log = structlog.get_logger(__name__)
@@ -23,7 +24,8 @@ class Reporter:
     """One part of the daemon: looks at the facts when they change or the meter is overdue.
 
     ``on_state`` gets the state and a line of words at each change, ``on_report`` the
-    payload of the ``state`` topic whenever a fact behind it has changed.
+    payload of the ``state`` topic whenever a fact behind it has changed. ``history`` tells
+    what waits for the broker.
     """
 
     def __init__(
@@ -33,11 +35,13 @@ class Reporter:
         *,
         on_state: Callable[[Indicator, str], None],
         on_report: Callable[[Mapping[str, object]], None],
+        history: Callable[[], HistoryCounts | None] = lambda: None,
     ) -> None:
         self._board = board
         self._watch = watch
         self._on_state = on_state
         self._on_report = on_report
+        self._history = history
         self._told: tuple[Indicator, str] | None = None
         self._state_since_s = asyncio.get_running_loop().time()
         self._hysteresis = Hysteresis()
@@ -48,6 +52,7 @@ class Reporter:
         now_s = asyncio.get_running_loop().time()
         last_list_s = self._watch.last_list_s
         state = self._told[0] if self._told else Indicator.STARTING
+        history = self._history()
         return {
             "state": state.value,
             "words": self._told[1] if self._told else WORDS[state],
@@ -65,6 +70,7 @@ class Reporter:
                 "last_list_age_s": None if last_list_s is None else round(now_s - last_list_s, 1),
                 "list_interval_s": self._watch.interval_s,
             },
+            "history": None if history is None else asdict(history),
         }
 
     def stuck(self, now_s: float) -> bool:

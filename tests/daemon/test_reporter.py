@@ -14,6 +14,7 @@ import structlog
 from sensed.daemon.facts import FIRST_DEADLINE_S, FactBoard, MeterWatch
 from sensed.daemon.reporter import Reporter, describe, report
 from sensed.status import PRECEDENCE, SETTLE_S, WORDS, Fact, Facts, Indicator
+from sensed.uplink import HistoryCounts
 from sensed.watchdog import GRACE_S
 from tests.leds.clock import run_on_fake_clock
 
@@ -34,7 +35,9 @@ class Told:
             self.watch,
             on_state=lambda state, words: self.states.append((self.loop.time(), state, words)),
             on_report=self.reports.append,
+            history=lambda: self.history,
         )
+        self.history: HistoryCounts | None = None
 
     def well(self) -> None:
         """All is as it should be, and the meter speaks just now."""
@@ -73,7 +76,7 @@ def test_the_state_the_topic_and_the_answer_have_the_same_words() -> None:
             await asyncio.sleep(5)
             words = f"{WORDS[Indicator.NO_CLOUD]}: It refuses."
             assert told.last == (5.0 + SETTLE_S, Indicator.NO_CLOUD, words)
-            answer = await told.reporter.status({})
+            answer = told.reporter.now()
             for place in (answer, told.reports[-1]):
                 assert (place["state"], place["words"]) == ("no_cloud", words)
                 assert place["facts"]["cloud"]["cause"] == "refused"
@@ -140,6 +143,16 @@ def test_what_flickers_is_not_shown_and_what_stays_is_logged_once() -> None:
             assert [(event["event"], event["state"]) for event in events] == [
                 ("state_changed", "no_cloud")
             ]
+
+    run_on_fake_clock(main())
+
+
+def test_what_waits_for_the_broker_and_what_was_lost_is_in_the_answer() -> None:
+    async def main() -> None:
+        async with reporting() as told:
+            assert told.reporter.now()["history"] is None
+            told.history = HistoryCounts(waiting=3, sent=2, dropped=1)
+            assert told.reporter.now()["history"] == {"waiting": 3, "sent": 2, "dropped": 1}
 
     run_on_fake_clock(main())
 

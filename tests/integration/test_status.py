@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from sensed.cli.status import EXIT_CODES, age
+from sensed.cli.status import EXIT_CODES, age, render
 from sensed.simulator.play import PtySink
 from sensed.status import Indicator
 from tests.integration.tools import config_file, exact, playing, sensed
-from tests.mosquitto import Mosquitto
+from tests.mosquitto import Mosquitto, free_port
 from tests.uplink.tools import listening
 from tests.waiting import until
 
@@ -75,6 +76,44 @@ async def test_a_daemon_without_a_broker_is_not_configured(pty: PtySink, tmp_pat
         code, out, _ = await status(tmp_path)
     assert code == EXIT_CODES["not_configured"]
     assert "set mqtt.host" in out
+
+
+async def test_watching_goes_on_and_says_when_the_daemon_is_gone(
+    pty: PtySink, tmp_path: Path
+) -> None:
+    config = config_file(tmp_path, device=pty.device, broker_port=free_port())
+    async with sensed("run", "--config", str(config), RUNTIME_DIRECTORY=str(tmp_path)) as daemon:
+        await until((tmp_path / "control").exists, within_s=10)
+        async with sensed(
+            "status", "--json", "--watch", "--socket", str(tmp_path / "control")
+        ) as watcher:
+            assert watcher.stdout is not None
+            assert watcher.stderr is not None
+            async with asyncio.timeout(20):
+                answers = [json.loads(await watcher.stdout.readline()) for _ in range(3)]
+                daemon.kill()
+                gone = await watcher.stderr.readline()
+            watcher.send_signal(signal.SIGINT)
+            assert await asyncio.wait_for(watcher.wait(), 8) == 130
+    ages = [answer["facts"]["meter"]["age_s"] for answer in answers]
+    assert ages == sorted(set(ages))
+    assert answers[-1]["history"] == {"waiting": 0, "sent": 0, "dropped": 0}
+    assert gone.startswith(b"sensed: The daemon")
+
+
+def test_what_waits_and_what_is_lost_is_said_in_words() -> None:
+    answer: dict[str, Any] = {
+        "words": "w",
+        "age_s": 1,
+        "facts": {},
+        "meter": {"last_list_age_s": None},
+        "history": {"waiting": 7, "sent": 0, "dropped": 0},
+    }
+    assert render(answer).endswith("7 readings wait for the broker")
+    answer["history"]["dropped"] = 2
+    assert render(answer).endswith("7 readings wait for the broker, 2 lost for want of room")
+    answer["history"] = None
+    assert render(answer) == "w (1 s)"
 
 
 async def test_without_a_daemon_the_remedy_is_told(tmp_path: Path) -> None:
