@@ -62,26 +62,45 @@ def test_a_dimmed_light_is_driven_by_pulse_width(monkeypatch: pytest.MonkeyPatch
     driver.close()
 
 
+RHYTHMS = {
+    Indicator.NOT_CONFIGURED: ((17, 27), [0.25, 1.75]),
+    Indicator.NO_METER_DATA: ((17,), [0.25, 0.25, 0.25, 1.25]),
+    Indicator.NO_IP: ((17, 22), [*[0.25] * 5, 1.25]),
+    Indicator.NO_CLOUD: ((22,), [*[0.25] * 7, 1.25]),
+}
+
+
+@pytest.mark.parametrize(("state", "lines", "times_s"), [(s, *r) for s, r in RHYTHMS.items()])
 def test_a_state_reaches_the_pins_at_the_right_times(
-    mock_factory: MockFactory, monkeypatch: pytest.MonkeyPatch
+    mock_factory: MockFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    state: Indicator,
+    lines: tuple[int, ...],
+    times_s: list[float],
 ) -> None:
     async def main() -> None:
         monkeypatch.setattr(gpiozero.pins.mock, "monotonic", asyncio.get_running_loop().time)
-        red = mock_factory.pin(17)
+        pins = {line: mock_factory.pin(line) for line in (17, 27, 22)}
         told = list[LightError | None]()
         light = Light(GpioDriver(LightSettings()), on_health=told.append)
         task = asyncio.create_task(light.run())
-        await until(lambda: red.function == "output" and red.state)
+        await until(lambda: all(pin.function == "output" and pin.state for pin in pins.values()))
         light.show(Indicator.ACTIVE)
-        red.clear_states()
-        light.show(Indicator.NO_METER_DATA)
-        await asyncio.sleep(2.1)
-        assert [state.state for state in red.states] == [False, True, False, True, False, True]
-        times_s = [state.timestamp for state in red.states[2:]]
-        assert times_s == pytest.approx([0.25, 0.25, 0.25, 1.25], abs=1e-9)
+        assert [bool(pin.state) for pin in pins.values()] == [False, True, False]
+        light.show(state)
+        for pin in pins.values():
+            pin.clear_states()
+        await asyncio.sleep(2 * sum(times_s) + 0.1)
+        for line, pin in pins.items():
+            seen = [(step.timestamp, bool(step.state)) for step in pin.states[1:]]
+            if line not in lines:
+                assert seen == []
+                continue
+            assert [lit for _, lit in seen] == [False, True] * len(times_s)
+            assert [took_s for took_s, _ in seen] == pytest.approx(times_s * 2, abs=1e-9)
         task.cancel()
         await asyncio.wait([task])
-        assert red.function == "input"
+        assert {pin.function for pin in pins.values()} == {"input"}
         assert told == [None]
 
     run_on_fake_clock(main())
