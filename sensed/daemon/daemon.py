@@ -183,6 +183,8 @@ class Daemon:
             for name, sections in _MADE_OF.items()
             if any(getattr(config, key) != getattr(self._config, key) for key in sections)
         ]
+        if self._uplink is not None and settings.leaves(self._config, config):
+            self._uplink.retire()
         self._config = config
         for name in concerned:
             await self._end(name)

@@ -52,6 +52,18 @@ def broker(config: Config) -> BrokerSettings | None:
     )
 
 
+def leaves(before: Config, after: Config) -> bool:
+    """Tell whether the device gives up its name at its broker."""
+
+    def names(config: Config) -> tuple[object, ...] | None:
+        place = broker(config)
+        if place is None:
+            return None
+        return place.host, place.port, place.topics, discovery(config).prefix
+
+    return names(before) is not None and names(before) != names(after)
+
+
 def safety(config: Config) -> SafetySettings:
     """Return the house's connection."""
     fuse = config.fuse

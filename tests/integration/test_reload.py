@@ -56,8 +56,13 @@ async def test_another_broker_port_and_device_take_effect_without_a_restart(
         await manager.hears("READY=1")
         async with listening(mosquitto.port, "sensed/other/#") as other:
             await other.wait_for("power", within_s=10)
-        gone = [exact(message.payload) for message in listener.on("headroom")]
+        gone = [exact(message.payload) for message in listener.on("headroom") if message.payload]
         assert "stopping" in {payload["reason"] for payload in gone}
+        async with listening(mosquitto.port, "sensed/#") as late:
+            await late.wait_for("state")
+            await asyncio.sleep(0.1)
+            kept = {message.topic.split("/")[1] for message in late.heard if message.retain}
+        assert kept == {"other"}  # the old name leaves nothing behind
     manager.close()
 
 
