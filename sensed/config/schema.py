@@ -58,7 +58,7 @@ class MeterSection:
     port: str = setting(
         "auto",
         checks.text("a device path, socket://host:port or auto"),
-        "Device of the M-Bus adapter, socket://host:port, or auto for the only USB adapter.",
+        "Device of the M-Bus adapter, socket://host:port, or auto for the first one by name.",
     )
     serial: str = setting(
         "auto",
