@@ -60,7 +60,7 @@ def stored(device: Device) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("mtu", "before"), [(23, NO_X25519), (247, "")], ids=["least", "most"])
-async def test_every_setting_there_is(
+async def test_every_setting_there_is(  # noqa: PLR0915, PLR0917 - one long way with all it needs
     page: Page, site: Site, device: Device, tmp_path: Path, mtu: int, before: str
 ) -> None:
     await page.call("Page.addScriptToEvaluateOnNewDocument", source=before)

@@ -136,7 +136,7 @@ async def test_from_not_configured_to_active(  # noqa: PLR0915 - one long way
             await page.shows("Power import")
             await page.shows("Hjemme, strong signal (-60 dBm)")
             await pictured(page, "7-status")
-            assert bluez.advertisement["LocalName"] == "Hytta"
+            await until(lambda: bluez.advertisement.get("LocalName") == "Hytta")
             heard = await listener.wait_for("headroom", 2, within_s=30)
             assert heard[-1].json["fuse_a"] == 25
 
