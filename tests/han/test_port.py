@@ -246,7 +246,7 @@ async def test_silence_after_octets_and_the_silence_deadline_are_told_once(cable
         sent_s = asyncio.get_running_loop().time()
         assert await consumer.octets(10) == b"half a fra"
         assert await consumer.next() == Silence()
-        assert 0.45 < asyncio.get_running_loop().time() - sent_s < 0.6
+        assert 0.45 < asyncio.get_running_loop().time() - sent_s < 2
         assert await consumer.next() == MeterSilent(0.7)
         with pytest.raises(TimeoutError):
             await consumer.next(within_s=0.9)

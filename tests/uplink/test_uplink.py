@@ -54,10 +54,12 @@ async def test_what_a_late_subscriber_gets_is_what_is_retained(mosquitto: Mosqui
         running.uplink.set_meter(MeterIdentity(meter_id="1"))
         running.send(HOURLY)
         async with listening(mosquitto.port) as early:
-            await early.wait_for("meter")
+            for name in ("headroom", "state", "meter", "energy"):
+                await early.wait_for(name)
         await asyncio.sleep(0.05)
         async with listening(mosquitto.port) as late:
-            await late.wait_for("state")
+            for name in ("headroom", "state", "meter", "energy"):
+                await late.wait_for(name)
             await asyncio.sleep(0.05)
             kept = {message.topic: message for message in late.heard}
     assert set(kept) == {f"sensed/pi-1/{name}" for name in ("headroom", "state", "meter", "energy")}
