@@ -173,13 +173,31 @@ async def test_a_broker_with_certificates_of_its_own(
             await page.until("document.activeElement.innerText === 'Meter'")
             assert stored(device)["mqtt"]["tls"] is True
 
-            # Another broker gets neither the password nor the certificates of this one.
+
+async def test_another_broker_gets_nothing_of_the_old_one(
+    page: Page, site: Site, device: Device, tmp_path: Path
+) -> None:
+    device.nm.connect_cable()
+    async with radio_of(page, device):
+        with Mosquitto(tmp_path) as broker:
+            await opened(page, site, device)
+            await page.shows("MQTT broker")
+            await page.fill(field("mqtt.host"), "127.0.0.1")
+            await page.fill(field("mqtt.port"), str(broker.port))
+            await page.fill(field("mqtt.username"), "sensed")
+            await page.fill(field("mqtt.password"), "hemmelig")
+            await page.press_button("Save and go on")
+            await page.until("document.activeElement.innerText === 'Meter'")
+            before = stored(device)["mqtt"]
+            assert before["password"] == "hemmelig"
             await step(page, "MQTT broker")
+            assert "are removed unless" not in await page.text()
             await page.fill(field("mqtt.host"), "localhost")
             await page.shows("are removed unless you enter new ones")
             await page.press_button("Save and go on")
-            await page.shows("No encrypted connection: check the TLS setting")
-            assert stored(device)["mqtt"]["host"] == "127.0.0.1"
+            await page.until("document.activeElement.innerText === 'Meter'")
+            del before["password"]
+            assert stored(device)["mqtt"] == {**before, "host": "localhost"}
 
 
 async def test_a_wrong_code_is_told_and_the_right_one_gets_in(
