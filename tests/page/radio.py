@@ -94,9 +94,10 @@ class Radio:
         wanted = {uuid for one in options["filters"] for uuid in one["services"]}
         assert wanted == {_SETUP, _IMPROV}
         assert options["optionalServices"] == [_SETUP]
-        seen = set(self._bluez.advertisement.get("ServiceUUIDs", []))
-        if not self.chooses or not seen & wanted:
+        if not self.chooses:
             raise RefusedError("NotFoundError", "User cancelled the requestDevice() chooser.")
+        # A person waits until the device is in the list.
+        await until(lambda: wanted & set(self._bluez.advertisement.get("ServiceUUIDs", [])))
         return str(self._bluez.advertisement["LocalName"])
 
     async def _connect(self) -> None:

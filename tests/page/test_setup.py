@@ -354,12 +354,14 @@ async def test_a_broker_that_does_not_take_us_is_told_and_nothing_changes(
 async def test_brokers_that_answer_are_suggested(
     page: Page, site: Site, device: Device, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    device.nm.connect_cable()
     with Mosquitto(tmp_path, passwords={"u": "right"}) as broker:
         places = (("127.0.0.1", broker.port), ("127.0.0.1", free_port()))
         monkeypatch.setattr("sensed.daemon.keeper._LIKELY_BROKERS", places)
         async with radio_of(page, device):
-            await opened(page, site, device)
+            await connected(page, site, device)
+            await page.press_button("Hjemme")
+            await page.type("grautfat")
+            await page.press_button("Join this network")
             await page.shows("Brokers that answer: 1.")
             await page.shows("wants a user name and password")
             await page.press_button(f"127.0.0.1:{broker.port}")

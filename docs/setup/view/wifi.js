@@ -175,6 +175,8 @@ export class WifiStep {
     const buttons = [this.#join, this.#scan];
     const isDone = await doing(this.#report, buttons, "progress.joining", async (onProgress) => {
       ({ addresses } = await this.#model.ask("wifi.join", { ssid, password }, onProgress));
+      // The next step wants to know at once that there is a network.
+      this.#model.update({ status: { ...(await this.#model.ask("status")), addresses } });
     });
     if (!isDone) return;
     this.#password.value = null;
