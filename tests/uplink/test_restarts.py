@@ -19,7 +19,6 @@ from tests.uplink.test_broker import Collector
 from tests.uplink.tools import POWER_ONLY, QUICK, WITH_CURRENTS, settings, up
 from tests.waiting import until
 
-
 RESTARTS = int(os.environ.get("SENSED_RESTARTS", "1000"))
 
 
