@@ -63,6 +63,7 @@ class Session:
         self._due_s = math.inf
         self._now_s = asyncio.get_running_loop().time
         self._tasks = asyncio.TaskGroup()
+        self._ending = False
         self._manager = NetworkManager(bus)
         self._watch = NetworkWatch(bus, self._facts_changed)
         self._encrypted = self._encrypted_server(house)
@@ -109,7 +110,10 @@ class Session:
         async with self._tasks:
             for part in (self._watch.run, self._peripheral.run, self._keep_time):
                 self._tasks.create_task(part())
-            await self._bus.lost()
+            try:
+                await self._bus.lost()
+            finally:
+                self._ending = True
             raise BusError(DISCONNECTED, "the bus was lost")
 
     def rename(self, name: str) -> None:
@@ -135,7 +139,9 @@ class Session:
         return self._encrypted.info(name=self.description.device_name, mtu=mtu, busy=busy)
 
     def write(self, attribute: gatt.Attribute, octets: bytes, device: str, mtu: int | None) -> bool:
-        """Take a write, from one client at a time."""
+        """Take a write, from one client at a time, and from none while all comes to its end."""
+        if self._ending:
+            return False
         self._note(device)
         if isinstance(attribute, Characteristic):
             if not self._visitors.take_slot(device):

@@ -505,6 +505,26 @@ async def test_malformed_writes_do_no_harm(stage: Stage, octets: bytes) -> None:
         assert (await (await (await stage.client("CC")).begin()).ask("hello"))["ok"]
 
 
+async def test_who_asks_while_all_comes_to_its_end_is_refused(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    late: list[asyncio.Task[int]] = []
+    async with running(stage.make().run()):
+        await stage.advertised(IMPROV)
+        client = await (await stage.client()).begin()
+        method = "org.bluez.LEAdvertisingManager1.UnregisterAdvertisement"
+        unregister = stage.bluez.methods[method]
+
+        def ask_and_unregister(*arguments: str) -> object:
+            late.append(asyncio.ensure_future(client.request("hello")))
+            return unregister(*arguments)
+
+        stage.bluez.methods[method] = ask_and_unregister  # type: ignore[assignment]  # the same answer
+    with pytest.raises(PeerError, match=r"NotAuthorized|UnknownObject|NoReply|ServiceUnknown"):
+        await late[0]
+    assert not caplog.records
+
+
 async def test_a_new_name_is_advertised_and_cuts_nobody_off(stage: Stage) -> None:
     async with running(stage.make().run()):
         await stage.advertised(IMPROV)
