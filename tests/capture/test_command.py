@@ -63,7 +63,8 @@ class Command:
 
     @property
     def under_way(self) -> bool:
-        return any(path.stat().st_size for path in self._folder.glob("it.capture.*.part"))
+        """Whether whoever has the port has said so."""
+        return any(b" device " in path.read_bytes() for path in self.leftovers)
 
     @property
     def leftovers(self) -> list[Path]:
