@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -194,6 +195,7 @@ async def test_a_retired_device_leaves_nothing_behind(mosquitto: Mosquitto) -> N
         assert late.heard == []
 
 
+@pytest.mark.timeout(90)
 async def test_a_broker_that_restarts_often_loses_no_reading(tmp_path: Path) -> None:
     config = f"persistence true\npersistence_location {tmp_path}/\nqueue_qos0_messages true"
     broker = Mosquitto(tmp_path, config=config).start()
@@ -216,7 +218,11 @@ async def test_a_broker_that_restarts_often_loses_no_reading(tmp_path: Path) -> 
                         broker.start()
                 await running.linked()
                 running.send(WITH_CURRENTS)
-                await until(lambda: {seq for _, seq in heard} == set(range(1, running.seq + 1)))
+                sent = set(range(1, running.seq + 1))
+                with contextlib.suppress(AssertionError):
+                    # The history's file is synced: a busy disk takes its time.
+                    await until(lambda: sent <= {seq for _, seq in heard}, within_s=30)
+                assert sent == {seq for _, seq in heard}, running.uplink.history_counts
                 history = [seq for topic, seq in heard if topic == "history"]
                 assert history == sorted(set(history))
     finally:
