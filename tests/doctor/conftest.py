@@ -10,7 +10,7 @@ import pytest
 
 from sensed.control import ControlServer
 from sensed.doctor import Finding, Place, examine
-from sensed.doctor.machine import Machine
+from sensed.doctor.machine import Machine, service_user
 from sensed.simulator.play import PtySink
 from tests.mosquitto import mosquitto
 from tests.provisioning.conftest import dbus, library, running
@@ -58,6 +58,8 @@ def patient(tmp_path: Path, pty: PtySink) -> Patient:
             "state": tmp_path / "settings.toml",
             "socket": tmp_path / "control",
             "machine": Machine(tmp_path / "root"),
+            # Whether or not the service is installed here, the tests' files are not its own.
+            "user": service_user("nobody-of-this-name"),
             **other,
         }
         return Place(config=path, **other)
