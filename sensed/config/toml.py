@@ -31,4 +31,4 @@ def toml_value(value: object) -> str:
         return str(value)
     if isinstance(value, tuple | list):
         return "[" + ", ".join(toml_value(item) for item in value) + "]"
-    raise BugError(f"no TOML for {value!r}")
+    raise BugError(f"no TOML for a {type(value).__name__}")
