@@ -142,7 +142,7 @@ class Desk:
             self._end(then)
 
     async def _content(self, request: Request, rule: _Rule) -> Mapping[str, Any]:
-        repeating = asyncio.create_task(self._say_again(request.id, rule.progress))
+        repeating = self._start(self._say_again(request.id, rule.progress))
         try:
             async with asyncio.timeout(rule.limit_s):
                 return await self._handlers[request.do](**request.arguments)
