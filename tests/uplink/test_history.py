@@ -388,8 +388,8 @@ async def test_a_meter_s_last_words_in_an_outage_reach_the_disk_without_another(
     async with up(settings(free_port()), seldom, history=history) as running:
         await running.failed()
         running.send(POWER_ONLY)
-        await until(path.exists)
-        assert len(Store(path, most_rows=1000).read(0, 9)) == 1
+        await until(path.exists)  # the file comes before its first row
+        await until(lambda: len(Store(path, most_rows=1000).read(0, 9)) == 1)
 
 
 async def test_a_second_outage_is_kept_and_sent_like_the_first(
