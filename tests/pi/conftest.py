@@ -53,6 +53,11 @@ def pytest_runtest_makereport(
     pi = item.stash.get(_PI, None)
     if report.failed and pi is not None and pi.is_on:
         report.sections.append(("the Pi's journal", pi.last_lines()))
+    if report.failed:
+        # The run is long: what failed can be read while it goes on.
+        _LOGS.mkdir(parents=True, exist_ok=True)
+        with (_LOGS / "failures.log").open("a") as log:
+            log.write(f"{report.nodeid}, {report.when}\n{report.longreprtext}\n\n")
     return report
 
 
@@ -157,6 +162,21 @@ def phone(pi: Pi, whole_phone: Phone) -> Iterator[Phone]:
     assert pi.is_on
     yield whole_phone
     whole_phone.disconnects()
+
+
+@pytest.fixture(scope="session")
+def whole_other_phone(background: Background, air: Air) -> Phone:
+    from harness.phone import Phone
+
+    return Phone(background, air, number=1)
+
+
+@pytest.fixture
+def other_phone(pi: Pi, whole_other_phone: Phone) -> Iterator[Phone]:
+    """Somebody else's phone."""
+    assert pi.is_on
+    yield whole_other_phone
+    whole_other_phone.disconnects()
 
 
 @pytest.fixture(scope="session")

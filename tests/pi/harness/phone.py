@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bumble.controller import Controller
-from bumble.core import AdvertisingData
+from bumble.core import AdvertisingData, ProtocolError
 from bumble.device import Advertisement, Device, Peer
 from bumble.gatt_client import CharacteristicProxy
 from bumble.hci import Address
@@ -26,7 +26,7 @@ from harness.patience import PATIENCE_S
 T = TypeVar("T")
 
 _PI_ADDRESS = "B8:27:EB:00:00:01/P"
-_PHONE_ADDRESS = "C0:FF:EE:00:00:02"
+_PHONE_ADDRESSES = ("C0:FF:EE:00:00:02", "C0:FF:EE:00:00:03")
 _MTU = 185
 
 
@@ -86,11 +86,14 @@ class Air:
 
 
 class Phone:
-    """Scans, connects, reads, writes and subscribes, as an app would."""
+    """Scans, connects, reads, writes and subscribes, as an app would.
 
-    def __init__(self, background: Background, air: Air) -> None:
+    ``number`` tells phones apart: there are two addresses.
+    """
+
+    def __init__(self, background: Background, air: Air, *, number: int = 0) -> None:
         self._background = background
-        self._device: Device = background.call(_power_on(air.link))
+        self._device: Device = background.call(_power_on(air.link, number))
         self._peer: Peer | None = None
         self._values: dict[str, queue.Queue[bytes]] = {}
 
@@ -138,8 +141,10 @@ class Phone:
     def disconnects(self, *, within_s: float = PATIENCE_S) -> None:
         """Hang up; nothing happens when the Pi already has."""
         if self._peer is not None:
-            with contextlib.suppress(Exception):
-                self._do(self._peer.connection.disconnect(), within_s)
+            connection = self._peer.connection
+            if self._device.connections.get(connection.handle) is connection:
+                with contextlib.suppress(ProtocolError):  # the Pi was quicker
+                    self._do(connection.disconnect(), within_s)
             self._peer = None
         self._values.clear()
 
@@ -158,10 +163,11 @@ class Phone:
         return self._background.call(work, within_s=within_s)
 
 
-async def _power_on(link: LocalLink) -> Device:
-    controller = Controller("phone", link=link, public_address="C0:FF:EE:00:00:01/P")
+async def _power_on(link: LocalLink, number: int) -> Device:
+    public = f"C0:FF:EE:00:01:0{number}/P"
+    controller = Controller(f"phone {number}", link=link, public_address=public)
     host = Host(controller, AsyncPipeSink(controller))
-    device = Device(name="phone", address=Address(_PHONE_ADDRESS), host=host)
+    device = Device(name="phone", address=Address(_PHONE_ADDRESSES[number]), host=host)
     await device.power_on()
     return device
 

@@ -13,6 +13,7 @@ from harness.pi import Pi
 
 if TYPE_CHECKING:
     from harness.house import Broker
+    from harness.outside import OutsideBroker
 
 UNIT = "sensed.service"
 CONFIGURATION = "/etc/sensed/sensed.toml"
@@ -56,7 +57,7 @@ class Product:
         """Return whether the configuration file names this broker."""
         return not self._pi.try_run(f"grep -q '{broker.host}' {CONFIGURATION}").status
 
-    def configure(self, broker: Broker, more: str = "") -> None:
+    def configure(self, broker: Broker | OutsideBroker, more: str = "") -> None:
         """Name the broker in the configuration file, and more, and have it read."""
         text = f'[mqtt]\nhost = "{broker.host}"\nport = {broker.port}\n{more}'
         self._pi.write(CONFIGURATION, text)

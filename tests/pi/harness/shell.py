@@ -65,6 +65,12 @@ class Shell:
             self._call(command), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
         )
 
+    def bring_here(self, there: str, here: Path) -> None:
+        """Have a socket of the Pi's lead to one of this machine's, while the connection lasts."""
+        self.run(f"rm -f {there}")
+        forward = ["-O", "forward", "-R", f"{there}:{here}", "root@127.0.0.1"]
+        subprocess.run([*self._base, *forward], check=True, timeout=_LOGIN_DEADLINE_S)
+
     def _call(self, command: str) -> list[str]:
         remote = f"exec {_PI_NETWORK} bash -c {shlex.quote(command)}"
         return [*self._base, "root@127.0.0.1", remote]
