@@ -1,9 +1,10 @@
-"""The light under load, and what it costs."""
+"""How soon the light tells the truth, under load too, and what it costs."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,9 +20,47 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.pi
 
 _BENCH = Path(__file__).parent / "bench"
+_LIGHT_DEADLINE_S = 2.0
 _MOST_WHEN_STEADY = 0.002
 _LEAST_UNDER_LOAD = 0.4
 """Share of a core: the emulated Pi has four, on fewer real ones, and the callers need theirs."""
+
+
+@pytest.mark.usefixtures("green")
+def test_each_state_shows_as_soon_as_its_fact_has_changed(
+    *,
+    pi: Pi,
+    product: Product,
+    whole_meter: Meter,
+    access_point: AccessPoint,
+    broker: Broker,
+    light: Light,
+    record_property: Callable[[str, str], None],
+) -> None:
+    from harness.witness import Witness
+
+    story: tuple[tuple[str, str, Callable[[], None]], ...] = (
+        ("no_cloud", "cloud", broker.off),
+        ("active", "cloud", broker.on),
+        ("no_meter_data", "meter", whole_meter.is_silent),
+        ("active", "meter", whole_meter.sends),
+        ("no_ip", "address", access_point.off),
+        ("active", "cloud", access_point.on),
+        ("not_configured", "configured", product.unconfigure),
+        ("active", "cloud", lambda: product.configure(broker)),
+    )
+    with Witness(pi) as witness, ThreadPoolExecutor(1) as hand:
+        for state, fact, act in story:
+            acting = hand.submit(act)
+            turned_s = light.when_it_turns(state)
+            delay_s = turned_s - witness.changed_s(fact)
+            acting.result()
+            light.shows(state)
+            record_property(
+                f"from the fact's change to the light, {state}, s",
+                f"{delay_s:.2f} ± {witness.doubt_s:.2f}",
+            )
+            assert delay_s < _LIGHT_DEADLINE_S + witness.doubt_s
 
 
 @pytest.fixture

@@ -143,6 +143,14 @@ class Light:
         """Watch until it can be told what the light shows."""
         return self._watch(lambda _: True, "anything that can be told", within_s)
 
+    def when_it_turns(self, state: str, *, within_s: float = PATIENCE_S) -> float:
+        """Wait for the first glimpse of a state's colour and return when it was, monotonic."""
+        deadline_s = self._now_s() + within_s
+        while self.colour() != STATES[state].colour:
+            assert self._now_s() < deadline_s, f"no glimpse of {state} within {within_s:.0f} s"
+            self._sleep(_SAMPLE_S)
+        return self._now_s()
+
     def shows(self, state: str, *, within_s: float = PATIENCE_S) -> None:
         """Wait until the light shows a state, by colour and by number of flashes."""
         wanted = STATES[state]

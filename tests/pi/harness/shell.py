@@ -59,11 +59,13 @@ class Shell:
             )
         return outcome.output
 
-    def start(self, command: str) -> subprocess.Popen[bytes]:
-        """Start a command and return its end here, to read what it prints as it comes."""
-        return subprocess.Popen(
-            self._call(command), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
-        )
+    def start(self, command: str, *, listens: bool = False) -> subprocess.Popen[bytes]:
+        """Start a command and return its end here, to read what it prints as it comes.
+
+        One that ``listens`` has a stdin.
+        """
+        stdin = subprocess.PIPE if listens else subprocess.DEVNULL
+        return subprocess.Popen(self._call(command), stdin=stdin, stdout=subprocess.PIPE)
 
     def bring_here(self, there: str, here: Path) -> None:
         """Have a socket of the Pi's lead to one of this machine's, while the connection lasts."""
