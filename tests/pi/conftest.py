@@ -40,7 +40,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     skip = pytest.mark.skip(reason="needs the emulated Raspberry Pi: run scripts/test-pi")
     for item in items:
         if item.get_closest_marker("pi"):
-            item.add_marker(pytest.mark.timeout(_SCENARIO_DEADLINE_S, func_only=False))
+            if item.get_closest_marker("timeout") is None:
+                item.add_marker(pytest.mark.timeout(_SCENARIO_DEADLINE_S, func_only=False))
             if not _IMAGE:
                 item.add_marker(skip)
 

@@ -33,6 +33,15 @@ class CpuTime:
         return (self.used_s - before.used_s) / (self.at_s - before.at_s)
 
 
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """What a process has taken from the machine."""
+
+    rss_kib: int
+    descriptors: int
+    threads: int
+
+
 class Product:
     """The sensed package on a Pi."""
 
@@ -94,6 +103,15 @@ class Product:
         ).splitlines()
         user, system = stat.rpartition(")")[2].split()[11:13]
         return CpuTime(pid, (int(user) + int(system)) / int(ticks), float(uptime.split()[0]))
+
+    def holds(self) -> Holdings:
+        """Return what the daemon has taken from the machine."""
+        pid = self.pid
+        counts = self._pi.run(
+            f"awk '/^(VmRSS|Threads):/ {{print $2}}' /proc/{pid}/status; ls /proc/{pid}/fd | wc -l"
+        )
+        rss_kib, threads, descriptors = map(int, counts.split())
+        return Holdings(rss_kib, descriptors, threads)
 
     @contextlib.contextmanager
     def stopped(self) -> Iterator[None]:
