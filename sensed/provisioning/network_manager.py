@@ -208,7 +208,10 @@ class NetworkManager:
     async def _devices(self) -> list[tuple[str, dict[str, Any]]]:
         """Return the Wi-Fi devices that NetworkManager manages, the readiest first."""
         (paths,) = await self._bus.call(NAME, PATH, f"{NAME}.GetDevices")
-        found = [(path, await self._bus.properties(NAME, path, DEVICE)) for path in paths]
+        found = []
+        for path in paths:
+            with contextlib.suppress(BusError):  # one that has just gone
+                found.append((path, await self._bus.properties(NAME, path, DEVICE)))
         wifi = [
             (path, properties)
             for path, properties in found
