@@ -20,7 +20,7 @@ from sensed.daemon.memory import LineMemory
 from sensed.daemon.meter import MeterReader, check_port
 from sensed.daemon.news import News
 from sensed.daemon.reloads import Reloads
-from sensed.daemon.reporter import Reporter
+from sensed.daemon.reporter import Report, Reporter
 from sensed.daemon.taps import Taps
 from sensed.leds.gpio import GpioDriver
 from sensed.leds.light import Driver, Light
@@ -349,9 +349,9 @@ class Daemon:
         if gained and self._uplink is not None:
             self._uplink.address_gained()
 
-    def _reported(self, payload: Mapping[str, object]) -> None:
+    def _reported(self, report: Report) -> None:
         if self._uplink is not None:
-            self._uplink.set_state(payload)
+            self._uplink.set_state(report)
 
     def _state_changed(self, state: Indicator, words: str) -> None:
         self._state = state

@@ -6,8 +6,8 @@ import asyncio
 import contextlib
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, fields
-from datetime import UTC, datetime, timedelta
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -23,8 +23,8 @@ _log = structlog.get_logger(__name__)
 class Reporter:
     """One part of the daemon: looks at the facts when they change or the meter is overdue.
 
-    ``on_state`` gets the state and a line of words at each change, ``on_report`` the
-    payload of the ``state`` topic whenever a fact behind it has changed. ``history`` tells
+    ``on_state`` gets the state and a line of words at each change, ``on_report`` what the
+    ``state`` topic tells whenever a fact behind it may have changed. ``history`` tells
     what waits for the broker.
     """
 
@@ -34,7 +34,7 @@ class Reporter:
         watch: MeterWatch,
         *,
         on_state: Callable[[Indicator, str], None],
-        on_report: Callable[[Mapping[str, object]], None],
+        on_report: Callable[[Report], None],
         history: Callable[[], HistoryCounts | None] = lambda: None,
     ) -> None:
         self._board = board
@@ -105,7 +105,7 @@ class Reporter:
                 _log.info("state_changed", state=state.value, words=words)
             self._told = (state, words)
             self._on_state(state, words)
-        self._on_report(report(state, facts, now_s, datetime.now(UTC)))
+        self._on_report(Report(state, facts))
 
 
 def describe(state: Indicator, facts: Facts) -> str:
@@ -117,23 +117,30 @@ def describe(state: Indicator, facts: Facts) -> str:
     return WORDS[state]
 
 
-def report(state: Indicator, facts: Facts, now_s: float, now_utc: datetime) -> Mapping[str, object]:
-    """Return the payload of the ``state`` topic."""
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What the ``state`` topic tells. Without the time of day, which may yet be set."""
 
-    def told(fact: Fact) -> dict[str, object]:
-        since = now_utc - timedelta(seconds=now_s - fact.since_monotonic_s)
+    state: Indicator
+    facts: Facts
+
+    def payload(self, now_s: float, now_utc: datetime) -> Mapping[str, object]:
+        """Return the payload: since when each fact is so is counted back from now."""
+
+        def told(fact: Fact) -> dict[str, object]:
+            since = now_utc - timedelta(seconds=now_s - fact.since_monotonic_s)
+            return {
+                "holds": fact.holds,
+                "cause": fact.cause or None,
+                "detail": fact.detail or None,
+                "since": since.isoformat(timespec="seconds").replace("+00:00", "Z"),
+            }
+
         return {
-            "holds": fact.holds,
-            "cause": fact.cause or None,
-            "detail": fact.detail or None,
-            "since": since.isoformat(timespec="seconds").replace("+00:00", "Z"),
+            "state": self.state.value,
+            "words": describe(self.state, self.facts),
+            "facts": {name: told(fact) for name, fact in _each(self.facts).items()},
         }
-
-    return {
-        "state": state.value,
-        "words": describe(state, facts),
-        "facts": {name: told(fact) for name, fact in _each(facts).items()},
-    }
 
 
 def _each(facts: Facts) -> dict[str, Fact]:

@@ -2,7 +2,7 @@
 
 from sensed.uplink.history import HistoryCounts
 from sensed.uplink.link import Cause, LinkError, LinkFact
-from sensed.uplink.payloads import MeterIdentity, Sample, Stamp
+from sensed.uplink.payloads import MeterIdentity, Sample, Stamp, StateReport
 from sensed.uplink.settings import (
     BrokerSettings,
     DiscoverySettings,
@@ -24,6 +24,7 @@ __all__ = [
     "SafetySettings",
     "Sample",
     "Stamp",
+    "StateReport",
     "Timing",
     "Uplink",
     "dial_broker",

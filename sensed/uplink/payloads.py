@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from sensed.errors import BugError
 from sensed.han.reading import READING_KEYS, Quantity, Reading
@@ -183,9 +183,16 @@ def meter_message(topics: Topics, identity: MeterIdentity) -> Message:
     return Message(topics.meter, encode(payload), qos=1, retain=True)
 
 
-def state_message(topics: Topics, payload: Mapping[str, object]) -> Message:
-    """Return the retained message with the indicator's state and the facts behind it."""
-    return Message(topics.state, encode(payload), qos=1, retain=True)
+class StateReport(Protocol):
+    """The indicator's state and the facts behind it; equal reports say the same."""
+
+    def payload(self, now_s: float, now_utc: datetime) -> Mapping[str, object]:
+        """Return what is told at this moment, on the loop's clock and on the wall's."""
+
+
+def state_message(topics: Topics, report: StateReport, now_s: float, now_utc: datetime) -> Message:
+    """Return the retained message with what ``report`` tells now."""
+    return Message(topics.state, encode(report.payload(now_s, now_utc)), qos=1, retain=True)
 
 
 def removal(topics: Topics) -> list[Message]:

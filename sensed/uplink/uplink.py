@@ -12,7 +12,7 @@ import math
 import random
 import ssl
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, NoReturn
@@ -31,6 +31,7 @@ from sensed.uplink.payloads import (
     MeterIdentity,
     ReadingMessages,
     Sample,
+    StateReport,
     history_payload,
     meter_message,
     removal,
@@ -113,7 +114,7 @@ class Uplink:
         self._delivery: Delivery | None = None
         self._backoff = Backoff(timing.retry, timing.retry_denied, timing.retry_clock, self._rng)
         self._identity = MeterIdentity()
-        self._state: Mapping[str, object] | None = None
+        self._state: StateReport | None = None
         self._first_sample_s: float | None = None
         self._introduced = -1
         self._echo = b""
@@ -153,10 +154,10 @@ class Uplink:
             self._introduce()
         self._send()
 
-    def set_state(self, payload: Mapping[str, object]) -> None:
-        """Send the state on change; the last one is repeated every ``state_interval_s``."""
-        if payload != self._state:
-            self._state = dict(payload)
+    def set_state(self, report: StateReport) -> None:
+        """Send the state on change, and again every ``state_interval_s``."""
+        if report != self._state:
+            self._state = report
             self._send_state()
 
     def set_meter(self, identity: MeterIdentity) -> None:
@@ -270,6 +271,7 @@ class Uplink:
         signals = self._headroom.connected(_now_s(), _utc_now())
         self._echo = signals[0].message.payload
         self._signal(signals)
+        self._offer_state()
         delivery.begin(connection)
         delivery.send()
         now_s = _now_s()
@@ -378,11 +380,15 @@ class Uplink:
             self._delivery.send()
 
     def _send_state(self) -> None:
-        if self._state is not None:
-            self._outbox.offer(state_message(self._topics, self._state))
-            self._send()
+        self._offer_state()
+        self._send()
         if self._delivery is not None:
             self._repeat_state_later()
+
+    def _offer_state(self) -> None:
+        """Let the state be told as of now: the wall clock may have been set since last time."""
+        if self._state is not None:
+            self._outbox.offer(state_message(self._topics, self._state, _now_s(), _utc_now()))
 
     def _repeat_state_later(self) -> None:
         self._state_alarm.set(_now_s() + self._timing.state_interval_s)

@@ -12,13 +12,14 @@ import pytest
 import structlog
 
 from sensed.daemon.facts import FIRST_DEADLINE_S, FactBoard, MeterWatch
-from sensed.daemon.reporter import Reporter, describe, report
+from sensed.daemon.reporter import Report, Reporter, describe
 from sensed.status import PRECEDENCE, SETTLE_S, WORDS, Fact, Facts, Indicator
 from sensed.uplink import HistoryCounts
 from sensed.watchdog import GRACE_S
 from tests.leds.clock import run_on_fake_clock
 
 LONG_S = 1000.0
+NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 
 
 class Told:
@@ -29,7 +30,7 @@ class Told:
         self.board = FactBoard(self.loop.time)
         self.watch = MeterWatch(self.loop.time())
         self.states: list[tuple[float, Indicator, str]] = []
-        self.reports: list[Mapping[str, Any]] = []
+        self.reports: list[Report] = []
         self.reporter = Reporter(
             self.board,
             self.watch,
@@ -77,7 +78,8 @@ def test_the_state_the_topic_and_the_answer_have_the_same_words() -> None:
             words = f"{WORDS[Indicator.NO_CLOUD]}: It refuses."
             assert told.last == (5.0 + SETTLE_S, Indicator.NO_CLOUD, words)
             answer = told.reporter.now()
-            for place in (answer, told.reports[-1]):
+            topic: Mapping[str, Any] = told.reports[-1].payload(told.loop.time(), NOON)
+            for place in (answer, topic):
                 assert (place["state"], place["words"]) == ("no_cloud", words)
                 assert place["facts"]["cloud"]["cause"] == "refused"
                 assert place["facts"]["cloud"]["detail"] == "It refuses."
@@ -182,10 +184,31 @@ def test_a_failed_fact_s_remedy_stands_with_its_own_state_alone(
         assert describe(shown, facts) == (f"{words}: Do this." if shown is state else words)
 
 
+def test_what_is_told_follows_a_clock_that_is_set_while_nothing_else_changes() -> None:
+    async def main() -> None:
+        async with reporting() as told:
+            told.well()
+            await asyncio.sleep(10)
+            before = told.reports[-1]
+            told.board.poke()
+            await asyncio.sleep(0)
+            assert told.reports[-1] == before
+            wrong, right = (
+                before.payload(10.0, moment)["facts"]
+                for moment in (datetime(1970, 1, 1, tzinfo=UTC), NOON)
+            )
+            assert isinstance(wrong, dict)
+            assert isinstance(right, dict)
+            assert wrong["cloud"]["since"] == "1969-12-31T23:59:50Z"
+            assert right["cloud"]["since"] == "2026-01-02T11:59:50Z"
+
+    run_on_fake_clock(main())
+
+
 def test_the_topic_tells_since_when_in_utc() -> None:
     facts = Facts(light=Fact(holds=False, cause="taken", since_monotonic_s=40.0))
     now = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-    payload: Any = report(Indicator.ACTIVE, facts, 100.0, now)
+    payload: Any = Report(Indicator.ACTIVE, facts).payload(100.0, now)
     assert payload["facts"]["light"] == {
         "holds": False,
         "cause": "taken",

@@ -19,6 +19,7 @@ from tests.uplink.tools import (
     POWER_ONLY,
     QUICK,
     WITH_CURRENTS,
+    Said,
     Wire,
     listening,
     settings,
@@ -36,7 +37,7 @@ async def test_both_versions_carry_everything(mosquitto: Mosquitto, protocol: st
     safety = SafetySettings(main_fuse_a=25, net="TT")
     async with listening(mosquitto.port) as listener, up(chosen, safety=safety) as running:
         await running.linked()
-        running.uplink.set_state({"state": "active"})
+        running.uplink.set_state(Said("active"))
         running.send(WITH_CURRENTS)
         await listener.wait_for("phases")
         _, live = await listener.wait_for("headroom", 2)
@@ -185,7 +186,7 @@ async def test_what_mqtt_5_refuses_stays_in_the_history(tmp_path: Path) -> None:
 async def test_a_retired_device_leaves_nothing_behind(mosquitto: Mosquitto) -> None:
     async with up(settings(mosquitto.port)) as running:
         await running.linked()
-        running.uplink.set_state({"state": "active"})
+        running.uplink.set_state(Said("active"))
         running.send(replace(WITH_CURRENTS, energy_import_wh=1))
         async with listening(mosquitto.port) as listener:
             await listener.wait_for("config")

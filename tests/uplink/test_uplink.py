@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from tests.uplink.tools import (
     POWER_ONLY,
     QUICK,
     WITH_CURRENTS,
+    Said,
     Wire,
     listening,
     sample,
@@ -50,7 +52,7 @@ async def test_a_list_reaches_a_subscriber_on_the_topics_it_feeds(mosquitto: Mos
 async def test_what_a_late_subscriber_gets_is_what_is_retained(mosquitto: Mosquitto) -> None:
     async with up(settings(mosquitto.port)) as running:
         await running.linked()
-        running.uplink.set_state({"indicator": "active"})
+        running.uplink.set_state(Said("active"))
         running.uplink.set_meter(MeterIdentity(meter_id="1"))
         running.send(HOURLY)
         async with listening(mosquitto.port) as early:
@@ -71,7 +73,7 @@ async def test_fail_safe_is_the_first_word_and_stopping_the_last(mosquitto: Mosq
     async with listening(mosquitto.port) as listener:
         async with up(settings(mosquitto.port)) as running:
             running.send(WITH_CURRENTS)
-            running.uplink.set_state({"indicator": "starting"})
+            running.uplink.set_state(Said("starting"))
             await running.linked()
             running.send(WITH_CURRENTS)
             await listener.wait_for("headroom", 2)
@@ -108,7 +110,7 @@ async def test_a_cut_connection_brings_the_will_and_then_a_new_start(mosquitto: 
 async def test_a_broker_that_stops_and_starts_again_is_survived(mosquitto: Mosquitto) -> None:
     async with up(settings(mosquitto.port)) as running:
         await running.linked()
-        running.uplink.set_state({"indicator": "active"})
+        running.uplink.set_state(Said("active"))
         running.send(HOURLY)
         mosquitto.stop()
         await running.failed()
@@ -292,13 +294,40 @@ async def test_state_is_sent_on_change_and_repeated(mosquitto: Mosquitto) -> Non
     ):
         await running.linked()
         for _ in range(3):
-            running.uplink.set_state({"indicator": "active"})
+            running.uplink.set_state(Said("active"))
         await asyncio.sleep(0.1)
         assert len(listener.on("state")) == 1
-        running.uplink.set_state({"indicator": "no_meter_data"})
+        running.uplink.set_state(Said("no_meter_data"))
         await listener.wait_for("state", 4)
-        indicators = [message.json["indicator"] for message in listener.on("state")]
+        indicators = [message.json["state"] for message in listener.on("state")]
         assert indicators == ["active", *["no_meter_data"] * 3]
+
+
+async def test_the_time_of_day_in_the_state_is_that_of_each_sending(
+    mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, after = datetime(1970, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)
+    clock = [before]
+    monkeypatch.setattr("sensed.uplink.uplink._utc_now", lambda: clock[-1])
+    timing = replace(QUICK, state_interval_s=0.2)
+    async with (
+        Wire(mosquitto.port) as wire,
+        listening(mosquitto.port) as listener,
+        up(settings(wire.port), timing) as running,
+    ):
+        running.uplink.set_state(Said("active"))
+        await listener.wait_for("state", 1)
+        clock.append(after)
+        await until(lambda: listener.on("state")[-1].json["told"] == after.isoformat())
+        clock.append(before)
+        await until(lambda: listener.on("state")[-1].json["told"] == before.isoformat())
+        wire.refuse()
+        await running.failed()
+        clock.append(after)
+        heard = len(listener.on("state"))
+        wire.accept()
+        await listener.wait_for("state", heard + 1)
+        assert listener.on("state")[heard].json["told"] == after.isoformat()
 
 
 async def test_stopping_is_bounded_when_the_broker_hangs(mosquitto: Mosquitto) -> None:

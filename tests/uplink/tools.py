@@ -203,5 +203,15 @@ def sample(reading: Reading, *, seq: int = 1) -> Sample:
     return Sample(reading, Stamp(MOMENT, time.monotonic(), seq, "b00t"))
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A report of the state that tells its word, and the time of day as it is told."""
+
+    state: str
+
+    def payload(self, _now_s: float, now_utc: datetime) -> dict[str, object]:
+        return {"state": self.state, "told": now_utc.isoformat()}
+
+
 def settings(port: int, **changes: Any) -> BrokerSettings:
     return BrokerSettings(host="127.0.0.1", port=port, device_id="pi-1", **changes)
