@@ -101,21 +101,23 @@ class ControlServer:
 
     async def run(self) -> None:
         """Listen until cancelled."""
+        server = await self._listen_at_last()
+        try:
+            await server.serve_forever()
+        finally:
+            self._path.unlink(missing_ok=True)
+
+    async def _listen_at_last(self) -> asyncio.Server:
         backoff = Backoff(1.0, 60.0)
         failures = 0
         while True:
             try:
-                server = await self._listen()
+                return await self._listen()
             except OSError as error:
                 if failures == 0:
                     _log.warning("control_unavailable", path=str(self._path), detail=str(error))
                 await asyncio.sleep(backoff.delay_s(failures))
                 failures += 1
-                continue
-            try:
-                await server.serve_forever()
-            finally:
-                self._path.unlink(missing_ok=True)
 
     async def _listen(self) -> asyncio.Server:
         """Listen in place of whatever a dead daemon left."""
