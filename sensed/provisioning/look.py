@@ -76,6 +76,7 @@ async def _network(bus: Bus) -> NetworkFacts:
         return first.result()
     finally:
         watching.cancel()
+        await asyncio.wait([watching])
 
 
 async def _clock(bus: Bus) -> bool:
