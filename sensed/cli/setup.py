@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sensed.cli import setup_client, setup_code
+from sensed.errors import ConfigError
 
 SUMMARY: Final = "on the device: let it be set up; on a laptop: set up a device nearby"
 
@@ -53,7 +54,10 @@ def _close(args: argparse.Namespace) -> int:
 
 def _reset(args: argparse.Namespace) -> int:
     if not args.yes:
-        sure = input("Forget the Wi-Fi networks and settings made in set-up? [y/N] ")
+        try:
+            sure = input("Forget the Wi-Fi networks and settings made in set-up? [y/N] ")
+        except EOFError:
+            raise ConfigError("Nothing was typed; --yes forgets them without asking.") from None
         if sure.strip().lower() not in ("y", "yes"):
             print("Nothing was changed.")
             return 1

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import stat
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
@@ -156,6 +157,14 @@ async def test_reset_asks_first(
     monkeypatch.setattr("sensed.cli.COMMANDS", ("setup",))
     command = ["setup", "reset", "--socket", str(path)]
     assert await asyncio.to_thread(main, command) == code
+
+
+def test_reset_without_anybody_to_ask_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    assert main(["setup", "reset"]) == 2
+    assert "--yes" in capsys.readouterr().err
 
 
 @given(st.binary(max_size=200))
