@@ -2,7 +2,7 @@
 // with every change all files are fetched anew, and serve once no page of before is open any more,
 // so that none is mixed with others.
 
-const VERSION = "f3acbb1d3f7c8f2a";
+const VERSION = "4dfc5924eda65dcf";
 const FILES = [
   "./",
   "app.js",

@@ -11,9 +11,9 @@ export default Object.freeze({
   "end.version":
     "Enheten snakker en annen versjon enn denne siden. Oppdater sensed på enheten, og last siden inn på nytt.",
   "end.reset":
-    "Enheten ble tilbakestilt og har en ny oppsettskode. Kommandoen `sudo sensed setup code` skriver den ut.",
+    "Enheten ble tilbakestilt og har en ny oppsettskode. Kommandoen `sudo sensed setup code` viser den.",
   "end.impostor":
-    "Det som svarer, kjenner ikke oppsettskoden. Kanskje er det en annen enhet; den fikk ikke vite noe.",
+    "Det som svarer, kjenner ikke oppsettskoden. Kanskje er det en annen enhet; den har ikke fått vite noe.",
   "end.broken": "Det som kom fra enheten, var skadet. Koble til igjen.",
   "end.lost": "Forbindelsen ble brutt. Gå nærmere, og koble til igjen.",
   "end.silent": "Enheten svarer ikke lenger. Gå nærmere, og koble til igjen.",
@@ -68,7 +68,7 @@ export default Object.freeze({
     "Ingen kryptert forbindelse: sjekk TLS-innstillingen, porten, meglerens sertifikat og navnet i det.",
   "code.broker-clock":
     "Meglerens sertifikat gjelder ikke ennå, så enhetens klokke går feil. Vent til den har fått tiden fra nettet.",
-  "code.broker-version": "Megleren tar ikke denne versjonen av MQTT. Velg den andre.",
+  "code.broker-version": "Megleren godtar ikke denne versjonen av MQTT. Velg den andre.",
   "code.broker-identifier": "Megleren godtar ikke enhetens klient-id. Velg en annen.",
   "code.broker-unavailable": "Megleren tar ikke imot forbindelser nå. Prøv igjen senere.",
   "code.broker-not-authorised": "Megleren avviser brukernavnet eller passordet.",
@@ -80,7 +80,7 @@ export default Object.freeze({
     "En annen klient hos megleren bruker samme klient-id. Gi hver enhet sin egen id.",
   "code.broker-lost": "Forbindelsen til megleren ble brutt.",
 
-  "cause.configured.no_broker": "Ingen megler er satt.",
+  "cause.configured.no_broker": "Ingen megler er angitt.",
   "cause.configured.no_network": "Ingen Wi-Fi-nett er lagret, og ingen kabel er koblet til.",
   "cause.meter.no_octets":
     "Ingenting kommer fra adapteren. Sjekk kabelen, og spør nettselskapet om HAN-porten er åpnet.",
@@ -88,8 +88,8 @@ export default Object.freeze({
   "cause.meter.no_device": "Det finnes ingen adapter. Sett den i.",
   "cause.meter.permission": "Programmet har ikke lov til å åpne adapteren.",
   "cause.meter.busy": "Et annet program har åpnet adapteren.",
-  "cause.meter.not_a_tty": "Det som er satt som adapter, er ikke en serieport.",
-  "cause.meter.settings": "Adapteren kan ikke linjeformatet.",
+  "cause.meter.not_a_tty": "Det som er angitt som adapter, er ikke en serieport.",
+  "cause.meter.settings": "Adapteren støtter ikke linjeformatet.",
   "cause.meter.unplugged": "Adapteren ble tatt ut eller sviktet.",
   "cause.meter.unreachable": "Serieporttjeneren svarer ikke.",
   "cause.meter.closed": "Serieporttjeneren lukket forbindelsen.",
@@ -101,7 +101,7 @@ export default Object.freeze({
   "cause.meter.damaged": "Listene kommer fram skadet. Sjekk kabelen.",
   "cause.meter.unsupported_security": "Listene er kryptert på en måte som ikke støttes.",
   "cause.address.no_address": "Ingen forbindelse har en adresse. Sjekk Wi-Fi, kabel og DHCP.",
-  "cause.light.light_unavailable": "Linjene til lyset kan ikke brukes.",
+  "cause.light.light_unavailable": "GPIO-linjene til lyset kan ikke brukes.",
   "cause.bluetooth.no-dbus": "Det finnes ingen D-Bus for systemet.",
   "cause.bluetooth.no-bluez": "BlueZ kjører ikke.",
   "cause.bluetooth.no-adapter": "Det finnes ingen Bluetooth-adapter.",

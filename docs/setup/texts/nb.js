@@ -21,7 +21,7 @@ export default Object.freeze({
 
   "start.title": "Koble til",
   "start.intro":
-    "Stå nær enheten. Oppsettskoden står på etiketten, eller skrives ut av kommandoen `sudo sensed setup code`.",
+    "Stå nær enheten. Oppsettskoden står på etiketten, eller vises med kommandoen `sudo sensed setup code`.",
   "start.code": "Oppsettskode",
   "start.code-hint": "21 bokstaver og sifre: XXXXXXX-XXXXXXX-XXXXXXX. QR-koden fyller den inn.",
   "start.scanned": "Koden ble lest fra QR-koden.",
@@ -34,7 +34,7 @@ export default Object.freeze({
   "trouble.window":
     "Oppsettet er åpent i 15 minutter etter start så lenge enheten ikke er satt opp. Senere åpnes det i 5 minutter med knappen eller kommandoen `sensed setup open`.",
   "trouble.near":
-    "Bluetooth må være på i telefonen; noen versjoner av Android vil også ha posisjon på.",
+    "Bluetooth må være på i telefonen; noen versjoner av Android krever at posisjon også er på.",
   "trouble.other":
     "Bare én telefon kan være tilkoblet om gangen: lukk denne siden på de andre.",
   "code-fault.strange": "Det finnes ingen «{symbol}» i en oppsettskode. Se en gang til.",
@@ -55,7 +55,7 @@ export default Object.freeze({
   "wifi.intro":
     "Det nye nettet prøves først. Virker det ikke, blir enheten på det den har. Nettverkskabel er det beste valget der ladere er avhengige av enheten.",
   "wifi.in-use": "I bruk: {ssid} ({dbm} dBm).",
-  "wifi.cable": "Enheten har nett gjennom kabel.",
+  "wifi.cable": "Enheten har nett via kabel.",
   "wifi.none": "Enheten har ikke noe nett ennå.",
   "wifi.scan": "Se etter nett",
   "wifi.skip": "La det være som det er",
@@ -91,9 +91,9 @@ export default Object.freeze({
   "meter.title": "Måler",
   "meter.intro":
     "Bare målere som krypterer listene sine, trenger en nøkkel; nettselskapet gir den. La ellers begge stå tomme.",
-  "meter.known": "Høres: {name}, nummer {id}.",
-  "meter.heard": "En måler høres; den har ikke sagt hvem den er ennå.",
-  "meter.silent": "Ingen måler høres. Trinnet Status forteller hvorfor.",
+  "meter.known": "Funnet: {name}, nummer {id}.",
+  "meter.heard": "Det kommer data fra en måler; den har ikke oppgitt hvem den er ennå.",
+  "meter.silent": "Det kommer ingen data fra noen måler. Trinnet Status forteller hvorfor.",
   "meter.waiting": "Venter på den første listen fra måleren …",
 
   "fuse.title": "Hovedsikring",
@@ -103,7 +103,7 @@ export default Object.freeze({
   "fuse.ampere": "{ampere} A",
 
   "light.title": "Navn og lys",
-  "light.intro": "Hva enheten heter, og hvordan lyset skinner.",
+  "light.intro": "Hva enheten heter, og hvordan lyset vises.",
 
   "label.device.name": "Enhetens navn",
   "hint.device.name": "Vises i oppsettet og i Home Assistant.",
@@ -135,7 +135,7 @@ export default Object.freeze({
   "label.fuse.main_a": "Hovedsikring, ampere",
   "hint.fuse.main_a": "Står på sikringen der strømmen kommer inn i huset.",
   "label.fuse.margin_a": "Margin, ampere",
-  "hint.fuse.margin_a": "Brukes ikke, under hovedsikringen.",
+  "hint.fuse.margin_a": "Holdes ubrukt under hovedsikringen.",
   "label.fuse.failsafe_a": "Trygg strøm, ampere",
   "hint.fuse.failsafe_a":
     "Det ladere får trekke når ingenting er kjent. 0 lar dem ta pause; høyst hovedsikringen.",
@@ -161,8 +161,8 @@ export default Object.freeze({
   "certificates.file": "Fil med sertifikater",
   "field.locked": "Låst: bestemt i `/etc/sensed/sensed.toml`, kan ikke endres her.",
   "field.stored": "Noe er lagret. La feltet stå tomt for å beholde det.",
-  "field.is-set": "er satt",
-  "field.is-not-set": "er ikke satt",
+  "field.is-set": "er angitt",
+  "field.is-not-set": "er ikke angitt",
   "field.on": "på",
   "field.off": "av",
   "field.none": "ingen",
@@ -216,8 +216,8 @@ export default Object.freeze({
   "fact.configured.true": "Satt opp",
   "fact.configured.false": "Ikke satt opp",
   "fact.configured.null": "Satt opp: ikke kjent ennå",
-  "fact.meter.true": "Måleren høres",
-  "fact.meter.false": "Måleren høres ikke",
+  "fact.meter.true": "Får data fra måleren",
+  "fact.meter.false": "Får ikke data fra måleren",
   "fact.meter.null": "Måler: venter på den første listen",
   "fact.address.true": "Nettverksadresse",
   "fact.address.false": "Ingen nettverksadresse",
@@ -260,11 +260,11 @@ export default Object.freeze({
     "Oppsettet er lukket. Åpne det igjen med knappen på enheten eller kommandoen `sensed setup open`.",
   "reset.title": "Tilbakestill",
   "reset.intro":
-    "Glemmer det oppsettet har lagret: nett, megler, nøkler og oppsettskoden.",
+    "Sletter det oppsettet har lagret: nett, megler, nøkler og oppsettskoden.",
   "reset.do": "Tilbakestill enheten …",
   "reset.sure": "Tilbakestille enheten?",
   "reset.what":
-    "Wi-Fi-nettene, innstillingene og oppsettskoden glemmes. Målingene stopper til den settes opp igjen, med en ny kode som kommandoen `sudo sensed setup code` skriver ut.",
+    "Wi-Fi-nettene, innstillingene og oppsettskoden slettes. Målingene stopper til den settes opp igjen, med en ny kode som kommandoen `sudo sensed setup code` viser.",
   "reset.cancel": "Avbryt",
   "reset.yes": "Ja, tilbakestill",
   "reset.working": "Tilbakestiller …",

@@ -11,7 +11,7 @@ export default Object.freeze({
   "end.version":
     "Enheten talar en annan version än den här sidan. Uppdatera sensed på enheten och ladda om sidan.",
   "end.reset":
-    "Enheten återställdes och har en ny inställningskod. Kommandot `sudo sensed setup code` skriver ut den.",
+    "Enheten återställdes och har en ny inställningskod. Kommandot `sudo sensed setup code` visar den.",
   "end.impostor":
     "Det som svarar känner inte inställningskoden. Kanske är det en annan enhet; den fick inte veta något.",
   "end.broken": "Det som kom från enheten var skadat. Anslut igen.",
@@ -60,38 +60,38 @@ export default Object.freeze({
   "code.contradiction": "Inställningarna passar inte ihop.",
   "code.not-stored": "Inställningarna kunde inte skrivas. Är enhetens disk full?",
   "code.broker-dns":
-    "Mäklarens namn är inte känt i nätet. Kontrollera det, eller skriv in en adress.",
+    "Brokerns namn är inte känt i nätet. Kontrollera det, eller skriv in en adress.",
   "code.broker-refused":
-    "Ingen lyssnar på den här porten. Kontrollera att mäklaren är igång, och porten.",
-  "code.broker-unreachable": "Mäklarens adress kan inte nås. Kontrollera den och nätet.",
-  "code.broker-timeout": "Mäklaren svarar inte. Kontrollera adressen och brandväggen.",
+    "Ingen lyssnar på den här porten. Kontrollera att brokern är igång, och porten.",
+  "code.broker-unreachable": "Brokerns adress kan inte nås. Kontrollera den och nätet.",
+  "code.broker-timeout": "Brokern svarar inte. Kontrollera adressen och brandväggen.",
   "code.broker-tls":
-    "Ingen krypterad förbindelse: kontrollera TLS-inställningen, porten, mäklarens certifikat och namnet i det.",
+    "Ingen krypterad förbindelse: kontrollera TLS-inställningen, porten, brokerns certifikat och namnet i det.",
   "code.broker-clock":
-    "Mäklarens certifikat gäller inte än, så enhetens klocka går fel. Vänta tills den har fått nätets tid.",
-  "code.broker-version": "Mäklaren tar inte den här versionen av MQTT. Välj den andra.",
-  "code.broker-identifier": "Mäklaren godtar inte enhetens klient-id. Välj ett annat.",
-  "code.broker-unavailable": "Mäklaren tar inte emot anslutningar nu. Försök igen senare.",
-  "code.broker-not-authorised": "Mäklaren avvisar användarnamnet eller lösenordet.",
+    "Brokerns certifikat gäller inte än, så enhetens klocka går fel. Vänta tills den har fått nätets tid.",
+  "code.broker-version": "Brokern godtar inte den här versionen av MQTT. Välj den andra.",
+  "code.broker-identifier": "Brokern godtar inte enhetens klient-id. Välj ett annat.",
+  "code.broker-unavailable": "Brokern tar inte emot anslutningar nu. Försök igen senare.",
+  "code.broker-not-authorised": "Brokern avvisar användarnamnet eller lösenordet.",
   "code.broker-not-permitted":
-    "Mäklaren låter inte enheten skriva och läsa sina egna ämnen. Tillåt det i mäklarens åtkomstlista.",
-  "code.broker-no-acknowledgement": "Mäklaren har slutat bekräfta.",
+    "Brokern låter inte enheten skriva och läsa sina egna ämnen. Tillåt det i brokerns åtkomstlista.",
+  "code.broker-no-acknowledgement": "Brokern har slutat bekräfta.",
   "code.broker-protocol":
     "Det som lyssnar där talar inte MQTT. Kontrollera porten och TLS-inställningen.",
   "code.broker-taken-over":
-    "En annan klient hos mäklaren använder samma klient-id. Ge varje enhet ett eget id.",
-  "code.broker-lost": "Förbindelsen till mäklaren bröts.",
+    "En annan klient hos brokern använder samma klient-id. Ge varje enhet ett eget id.",
+  "code.broker-lost": "Förbindelsen till brokern bröts.",
 
-  "cause.configured.no_broker": "Ingen mäklare är inställd.",
+  "cause.configured.no_broker": "Ingen broker är angiven.",
   "cause.configured.no_network": "Inget Wi-Fi-nät är sparat, och ingen kabel är ansluten.",
   "cause.meter.no_octets":
-    "Inget kommer från adaptern. Kontrollera kabeln, och fråga elnätsbolaget om HAN-porten är öppnad.",
+    "Inget kommer från adaptern. Kontrollera kabeln, och fråga elnätsföretaget om HAN-porten är öppnad.",
   "cause.meter.no_frames":
     "Något kommer, men inga hela telegram. Kontrollera kabeln och adaptern.",
   "cause.meter.no_device": "Det finns ingen adapter. Sätt i den.",
   "cause.meter.permission": "Programmet får inte öppna adaptern.",
   "cause.meter.busy": "Ett annat program har öppnat adaptern.",
-  "cause.meter.not_a_tty": "Det som är inställt som adapter är ingen serieport.",
+  "cause.meter.not_a_tty": "Det som är angivet som adapter är ingen serieport.",
   "cause.meter.settings": "Adaptern klarar inte linjeformatet.",
   "cause.meter.unplugged": "Adaptern drogs ur eller slutade fungera.",
   "cause.meter.unreachable": "Serieportsservern svarar inte.",
@@ -99,12 +99,12 @@ export default Object.freeze({
   "cause.meter.unknown_list": "Telegram kommer, men deras lista är okänd. Skicka gärna en inspelning.",
   "cause.meter.malformed_list":
     "Det kommer telegram, men innehållet bryter mot reglerna. Skicka gärna en inspelning.",
-  "cause.meter.no_key": "Listorna är krypterade. Skriv in nyckeln från elnätsbolaget.",
+  "cause.meter.no_key": "Listorna är krypterade. Skriv in nyckeln från elnätsföretaget.",
   "cause.meter.wrong_key": "Listorna är krypterade, och nyckeln passar inte.",
   "cause.meter.damaged": "Listorna kommer fram skadade. Kontrollera kabeln.",
   "cause.meter.unsupported_security": "Listorna är krypterade på ett sätt som inte stöds.",
   "cause.address.no_address": "Ingen förbindelse har en adress. Kontrollera Wi-Fi, kabel och DHCP.",
-  "cause.light.light_unavailable": "Ljusets linjer kan inte användas.",
+  "cause.light.light_unavailable": "Lampans GPIO-linjer kan inte användas.",
   "cause.bluetooth.no-dbus": "Det finns ingen D-Bus för systemet.",
   "cause.bluetooth.no-bluez": "BlueZ är inte igång.",
   "cause.bluetooth.no-adapter": "Det finns ingen Bluetooth-adapter.",
