@@ -30,17 +30,3 @@ def test_the_telegram_going_in_gives_the_reading_coming_out() -> None:
         check=True,
     )
     assert exact(done.stdout) == exact(reading)
-
-
-def test_the_commands_readme_names_are_there() -> None:
-    help_text = subprocess.run(
-        [sys.executable, "-m", "sensed", "--help"],
-        capture_output=True,
-        text=True,
-        timeout=20,
-        check=True,
-    ).stdout
-    for command in set(re.findall(r"`sensed ([a-z]+)", README)) - {"COMMAND"}:
-        assert command in help_text
-    for script in set(re.findall(r"scripts/[a-z-]+", README)):
-        assert (Path(__file__).parent.parent / script).stat().st_mode & 0o111, script

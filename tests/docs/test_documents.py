@@ -1,4 +1,4 @@
-"""What documents point at is there: files, headings, commands, options and settings."""
+"""What documents point at is there: files, headings, commands, options, settings and names."""
 
 from __future__ import annotations
 
@@ -10,14 +10,19 @@ import pytest
 
 from sensed.config import load_config
 from sensed.config.schema import SECTIONS
+from sensed.daemon.settings import check
 from sensed.errors import ConfigError
-from tests.docs.commands import commands_in, fault
+from sensed.events import EVENTS
+from sensed.uplink.payloads import removal
+from sensed.uplink.topics import Topics
+from tests.docs.commands import PROGRAM, commands_in, fault
 from tests.docs.markdown import (
     DOCUMENTS,
     REPOSITORY,
     anchors,
     fences,
     links,
+    sections,
     shell_lines,
     spans,
     text_of,
@@ -27,14 +32,48 @@ INDEX = REPOSITORY / "docs" / "README.md"
 SETTINGS = {
     f"{section}.{item.name}" for section, holder in SECTIONS.items() for item in fields(holder)
 }
+COMMANDS = {command.name: command for command in PROGRAM.commands}
+SETUP_ACTIONS = [action.name for action in COMMANDS["setup"].commands]
+TOPIC = r"sensed/(?:<device>|DEVICE)/([a-z]+)"
+AT_THE_TOP = [path.name for path in REPOSITORY.iterdir()]
 TO_PEOPLE = [
     *sorted(REPOSITORY.glob("systemd/*.catalog")),
     *sorted(REPOSITORY.glob("docs/setup/texts/*.js")),
     *sorted(REPOSITORY.glob("debian/*.README.Debian")),
 ]
-COMMANDS_TO_PEOPLE = re.compile(r"(?<!man:)\bsensed (?:setup\s[a-z]+|run\s--[a-z-]+|status\b)")
+COMMANDS_TO_PEOPLE = re.compile(
+    rf"(?<!man:)\bsensed\s+(?:setup\s+(?:{'|'.join(SETUP_ACTIONS)})|{'|'.join(COMMANDS)})\b"
+    r"(?:\s+--[a-z-]+)*"
+)
+OF_OTHERS = {
+    "max_queued_messages",  # mosquitto
+    "use_identity_as_username",  # mosquitto
+    "total_increasing",  # Home Assistant
+}
+"""Names in documents that other programs have given."""
 _SETTING = re.compile(rf"({'|'.join(SECTIONS)})\.[a-z][a-z0-9_]*")
+_FILE = re.compile(r"[\w/.-]+\.(?:acl|catalog|js|md|py|svg|yaml)")
+_NAME = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)+")
 _FILES = (".py", ".md")
+WORDS_OF_THE_PROGRAM = frozenset(
+    word
+    for path in (REPOSITORY / "sensed").rglob("*.py")
+    if "_vendor" not in path.parts
+    for word in _NAME.findall(text_of(path))
+)
+PATHS = [
+    path.relative_to(REPOSITORY).as_posix()
+    for folder in ("docs", "examples", "fuzz", "scripts", "sensed", "systemd", "tests")
+    for path in (REPOSITORY / folder).rglob("*")
+]
+TOPICS = {name for name, value in vars(Topics).items() if isinstance(value, property)} - {
+    "trial"
+}  # no consumer ever sees that one
+RETAINED = {message.topic.rpartition("/")[2] for message in removal(Topics("base", "device"))}
+WITH_TOPICS = [
+    *DOCUMENTS,
+    *(path for path in (REPOSITORY / "examples").rglob("*") if path.is_file()),
+]
 
 
 def is_setting(span: str) -> bool:
@@ -100,6 +139,16 @@ def test_a_command_that_people_are_told_elsewhere_is_there(path: Path, item: str
     assert fault(words) is None, path.name
 
 
+def test_each_mention_of_sensed_setup_elsewhere_names_an_action() -> None:
+    named = {
+        word
+        for path in TO_PEOPLE
+        for word in re.findall(r"(?<!man:)\bsensed\s+setup\s+([a-z]+)", text_of(path))
+    }
+    assert "open" in named
+    assert named <= set(SETUP_ACTIONS)
+
+
 def test_commands_are_found_in_documents() -> None:
     shown = {
         " ".join(words[:3])
@@ -145,7 +194,7 @@ def test_a_command_that_is_not_there_is_noticed(line: str, wrong: str) -> None:
 def test_a_configuration_is_right(path: Path, item: str, tmp_path: Path) -> None:  # noqa: ARG001
     file = tmp_path / "sensed.toml"
     file.write_text(item, encoding="utf-8")
-    load_config(file, state=None)
+    check(load_config(file, state=None))
 
 
 def test_a_configuration_that_is_wrong_is_noticed(tmp_path: Path) -> None:
@@ -158,3 +207,36 @@ def test_a_configuration_that_is_wrong_is_noticed(tmp_path: Path) -> None:
 @in_each({path: [span for span in spans(text_of(path)) if is_setting(span)] for path in DOCUMENTS})
 def test_a_setting_is_there(path: Path, item: str) -> None:  # noqa: ARG001
     assert item in SETTINGS
+
+
+@in_each({path: [s for s in spans(text_of(path)) if _NAME.fullmatch(s)] for path in DOCUMENTS})
+def test_a_name_is_one_of_the_program(path: Path, item: str) -> None:
+    assert item in WORDS_OF_THE_PROGRAM | OF_OTHERS, path.name
+
+
+@in_each({path: re.findall(r"SENSED_EVENT=(\w+)", text_of(path)) for path in DOCUMENTS})
+def test_an_event_that_the_journal_is_searched_for_is_there(path: Path, item: str) -> None:
+    assert item in EVENTS, path.name
+
+
+@in_each({path: [s for s in spans(text_of(path)) if _FILE.fullmatch(s)] for path in DOCUMENTS})
+def test_a_file_that_is_named_is_there(path: Path, item: str) -> None:
+    assert any(f"/{there}".endswith(f"/{item}") for there in [*PATHS, *AT_THE_TOP]), path.name
+
+
+@in_each({path: re.findall(TOPIC, text_of(path)) for path in WITH_TOPICS})
+def test_a_topic_is_there(path: Path, item: str) -> None:
+    assert item in TOPICS, path.name
+
+
+def test_readme_names_every_topic() -> None:
+    (topics,) = (
+        one for one in sections(text_of(REPOSITORY / "README.md")) if one.heading == "Topics"
+    )
+    assert set(topics.spans) >= TOPICS
+
+
+def test_clearing_a_device_by_hand_clears_all_that_is_retained() -> None:
+    page = text_of(REPOSITORY / "docs" / "home-assistant.md")
+    (cleared,) = re.findall(r"for topic in ([a-z ]+); do", page)
+    assert set(cleared.split()) == RETAINED
