@@ -19,8 +19,8 @@ from typing import Any, Final
 
 import structlog
 
+from sensed.backoff import Backoff
 from sensed.errors import PortError, SensedError, WireError
-from sensed.supervisor import Backoff
 
 _log = structlog.get_logger(__name__)
 

@@ -12,7 +12,6 @@ import asyncio
 import contextlib
 import errno
 import math
-import random
 import socket
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from enum import StrEnum
 from typing import Final
 from urllib.parse import urlsplit
 
+from sensed.backoff import Backoff
 from sensed.errors import ConfigError, PortError
 from sensed.han.port_inbox import Inbox
 from sensed.han.port_settings import CANDIDATES, SerialSettings, SettingsProbe
@@ -31,9 +31,7 @@ BURST_PAUSE_S: Final = 0.5
 SILENCE_DEADLINE_S: Final = 30.0
 """Silence that is worth telling."""
 
-_FIRST_RETRY_S: Final = 0.2
-_LONGEST_RETRY_S: Final = 2.0
-_RETRY_GROWTH: Final = 1.7
+_BACKOFF: Final = Backoff(0.2, 2.0)
 _CONNECT_DEADLINE_S: Final = 5.0
 _KEEPALIVE: Final = (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3))
 
@@ -121,7 +119,6 @@ class MeterPort:
         known: SerialSettings | None = None,
         locate: Callable[[str], str] = str,
         silence_deadline_s: float = SILENCE_DEADLINE_S,
-        jitter: Callable[[], float] = random.random,
     ) -> None:
         self.device = device
         self._locate = locate
@@ -132,7 +129,6 @@ class MeterPort:
             known=known if settings is None else None, candidates=candidates
         )
         self._silence_deadline_s = silence_deadline_s
-        self._jitter = jitter
         self._dropped_octets = 0
 
     @property
@@ -158,7 +154,7 @@ class MeterPort:
 
         Leave an iteration early only inside ``contextlib.aclosing``.
         """
-        retry = _Retry(self._jitter)
+        failures = 0
         told: PortCause | None = None
         hearing: _Hearing | None = None
         while True:
@@ -171,7 +167,8 @@ class MeterPort:
                 if failure.cause is not told:
                     told = failure.cause
                     yield PortLost(self.device, told)
-                await self._pause(retry.next_s())
+                await self._pause(_BACKOFF.delay_s(failures))
+                failures += 1
                 continue
             told = None
             opened = PortOpened if hearing is None else SettingsTried
@@ -181,7 +178,7 @@ class MeterPort:
                 self._probe.opened(hearing.now_s())
                 while (event := await self._next(inbox, hearing)) is not None:
                     if isinstance(event, BytesReceived):
-                        retry.reset()
+                        failures = 0
                     yield event
             finally:
                 close()
@@ -191,7 +188,8 @@ class MeterPort:
                 self._probe.lost()
                 told = PortCause.CLOSED if self._address else PortCause.UNPLUGGED
                 yield PortLost(self.device, told)
-                await self._pause(retry.next_s())
+                await self._pause(_BACKOFF.delay_s(failures))
+                failures += 1
 
     def _expect_within(self, seconds: float) -> None:
         self._due_s = asyncio.get_running_loop().time() + seconds
@@ -325,22 +323,6 @@ class _Hearing:
             return None
         self._in_burst = False
         return Silence()
-
-
-class _Retry:
-    """Delays between attempts to open: short at first, growing to 2 s, with jitter."""
-
-    def __init__(self, jitter: Callable[[], float]) -> None:
-        self._jitter = jitter
-        self._delay_s = _FIRST_RETRY_S
-
-    def next_s(self) -> float:
-        delay_s = self._delay_s * (0.75 + 0.25 * self._jitter())
-        self._delay_s = min(_LONGEST_RETRY_S, self._delay_s * _RETRY_GROWTH)
-        return delay_s
-
-    def reset(self) -> None:
-        self._delay_s = _FIRST_RETRY_S
 
 
 def _tcp_address(device: str) -> tuple[str, int] | None:

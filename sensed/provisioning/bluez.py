@@ -15,10 +15,10 @@ from typing import Any, Final
 
 import structlog
 
+from sensed.backoff import Backoff
 from sensed.provisioning import gatt
 from sensed.provisioning._bus import OBJECT_MANAGER, Bus, Signal
 from sensed.provisioning.bus_objects import PROPERTIES, BusError, Variant
-from sensed.supervisor import Backoff
 
 _log = structlog.get_logger(__name__)
 

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import structlog
 
+from sensed.backoff import Backoff
 from sensed.errors import SensedError
-from sensed.supervisor import Backoff
 
 _log = structlog.get_logger(__name__)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from sensed.backoff import Backoff
 from sensed.provisioning._bus import Bus, Signal
 from sensed.provisioning.bus_objects import BusError
 from sensed.provisioning.network_manager import (
@@ -19,7 +20,6 @@ from sensed.provisioning.network_manager import (
     device_addresses,
 )
 from sensed.provisioning.networks import DETAILS, Cause, DeviceState
-from sensed.supervisor import Backoff
 
 _SETTLE_S: Final = 0.2
 """Changes come in bursts: everything is read once after them."""

@@ -16,6 +16,7 @@ from typing import Any, Final
 import structlog
 
 from sensed import __version__
+from sensed.backoff import Backoff
 from sensed.errors import SensedError
 from sensed.provisioning._bus import Bus
 from sensed.provisioning.bluez import Trouble
@@ -27,7 +28,6 @@ from sensed.provisioning.network_watch import NetworkFacts
 from sensed.provisioning.session import Session
 from sensed.provisioning.window import SetupMode
 from sensed.provisioning.windows import Windows
-from sensed.supervisor import Backoff
 
 _log = structlog.get_logger(__name__)
 

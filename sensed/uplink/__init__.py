@@ -9,8 +9,9 @@ from sensed.uplink.settings import (
     HistorySettings,
     SafetySettings,
 )
+from sensed.uplink.timing import Timing
 from sensed.uplink.trial import dial_broker, find_broker, try_broker
-from sensed.uplink.uplink import Timing, Uplink
+from sensed.uplink.uplink import Uplink
 
 __all__ = [
     "BrokerSettings",

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from sensed.backoff import Backoff
 from sensed.errors import UplinkError
 
 
@@ -78,7 +79,6 @@ _UNREACHABLE_ERRNOS: Final = frozenset(
         errno.ENODEV,
     }
 )
-_MOST_DOUBLINGS: Final = 16
 _NOT_YET_VALID: Final = 9  # X509_V_ERR_CERT_NOT_YET_VALID
 _EXPIRED: Final = 10  # X509_V_ERR_CERT_HAS_EXPIRED
 _CAUSES: Final[tuple[tuple[type[OSError], Cause], ...]] = (
@@ -138,19 +138,11 @@ def _detail(error: OSError, cause: Cause) -> str:
     return error.strerror or "" if cause in (Cause.UNREACHABLE, Cause.LOST) else ""
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Shortest and longest wait, in seconds."""
+class Retries:
+    """Waits between attempts, longer where insisting does harm."""
 
-    shortest_s: float
-    longest_s: float
-
-
-class Backoff:
-    """Waits between attempts: doubling, with jitter, longer where insisting does harm."""
-
-    def __init__(self, usual: Span, denied: Span, clock: Span, rng: random.Random) -> None:
-        """Double within ``usual``; ``denied`` if not authorised, ``clock`` if time is wrong."""
+    def __init__(self, usual: Backoff, denied: Backoff, clock: Backoff, rng: random.Random) -> None:
+        """Wait as ``usual`` says; as ``denied`` if not authorised, ``clock`` if time is wrong."""
         self._usual = usual
         self._special = {Cause.NOT_AUTHORISED: denied, Cause.CLOCK: clock}
         self._rng = rng
@@ -161,9 +153,8 @@ class Backoff:
         self._failures = 0
 
     def wait_s(self, cause: Cause) -> float:
-        """Note a failure and return how long to wait: half to whole of the doubled span."""
-        span = self._special.get(cause, self._usual)
-        doublings = min(self._failures, _MOST_DOUBLINGS)
-        whole_s = min(span.longest_s, span.shortest_s * float(1 << doublings))
+        """Note a failure and return how long to wait."""
+        backoff = self._special.get(cause, self._usual)
+        wait_s = backoff.delay_s(self._failures, draw=self._rng.random)
         self._failures += 1
-        return whole_s * self._rng.uniform(0.5, 1.0)
+        return wait_s

@@ -13,7 +13,6 @@ import random
 import ssl
 import uuid
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, NoReturn
 
@@ -25,7 +24,7 @@ from sensed.uplink.dial import Dialer
 from sensed.uplink.discovery import Introduction
 from sensed.uplink.headroom import HeadroomSignal, Signal
 from sensed.uplink.history import History, HistoryCounts
-from sensed.uplink.link import Backoff, Cause, Endpoint, LinkError, LinkFact, Span
+from sensed.uplink.link import Cause, Endpoint, LinkError, LinkFact, Retries
 from sensed.uplink.outbox import Outbox
 from sensed.uplink.payloads import (
     MeterIdentity,
@@ -43,29 +42,9 @@ from sensed.uplink.settings import (
     HistorySettings,
     SafetySettings,
 )
+from sensed.uplink.timing import Timing
 from sensed.uplink.tls import tls_context
 from sensed.watchdog import GRACE_S
-
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """Every deadline and interval of the uplink, in seconds."""
-
-    connect_deadline_s: float = 10.0
-    acknowledge_deadline_s: float = 10.0
-    echo_deadline_s: float = 5.0
-    stop_deadline_s: float = 3.0
-    flush_deadline_s: float = 1.0
-    state_interval_s: float = 60.0
-    live_age_s: float = 10.0
-    proven_after_s: float = 10.0
-    introduce_after_s: float = 12.0
-    copy_wait_s: float = 2.0
-    birth_wait: Span = field(default_factory=lambda: Span(1.0, 5.0))
-    retry: Span = field(default_factory=lambda: Span(1.0, 60.0))
-    retry_denied: Span = field(default_factory=lambda: Span(60.0, 600.0))
-    retry_clock: Span = field(default_factory=lambda: Span(2.0, 10.0))
-
 
 _USUAL: Final = Timing()
 _A_LITTLE_S: Final = 0.01
@@ -112,7 +91,7 @@ class Uplink:
         self._history = History(history, on_ready=self._send, on_trouble=on_trouble)
         self._custody = Custody(lambda sample: self._history.add(history_payload(sample)))
         self._delivery: Delivery | None = None
-        self._backoff = Backoff(timing.retry, timing.retry_denied, timing.retry_clock, self._rng)
+        self._retries = Retries(timing.retry, timing.retry_denied, timing.retry_clock, self._rng)
         self._identity = MeterIdentity()
         self._state: StateReport | None = None
         self._first_sample_s: float | None = None
@@ -204,7 +183,7 @@ class Uplink:
             except LinkError as error:
                 self._tell(holds=False, cause=error.cause, detail=str(error))
                 self._settle()
-                wait_s = self._backoff.wait_s(error.cause)
+                wait_s = self._retries.wait_s(error.cause)
                 self._step_ends_s = _now_s() + wait_s
                 await self._pause(error.cause, wait_s)
 
@@ -215,7 +194,7 @@ class Uplink:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(wait_s):
                 await self._new_address.wait()
-            self._backoff.reset()
+            self._retries.reset()
         self._new_address.clear()
 
     async def _tls_context(self) -> ssl.SSLContext | None:
@@ -257,7 +236,7 @@ class Uplink:
             delivery.end()
             connection.drop(LinkError(Cause.LOST, self._endpoint))
             if self._fact.holds and _now_s() - since_s >= self._timing.proven_after_s:
-                self._backoff.reset()
+                self._retries.reset()
 
     def _begin(self, connection: Connection, delivery: Delivery) -> None:
         """Let the retained fail-safe be the first word; its echo proves that all is well."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-import itertools
 import os
 import tty
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -15,7 +14,6 @@ from typing import Any, Self, TypeVar
 import pytest
 
 from sensed.errors import ConfigError
-from sensed.han import port as port_module
 from sensed.han import port_serial
 from sensed.han.port import (
     BytesReceived,
@@ -430,14 +428,3 @@ async def test_a_late_consumer_loses_the_oldest_octets_and_they_are_counted() ->
 def test_a_device_that_is_neither_path_nor_network_port_is_refused(device: str) -> None:
     with pytest.raises(ConfigError, match="socket://host:port"):
         MeterPort(device)
-
-
-def test_delays_between_attempts_stay_between_first_and_longest() -> None:
-    for jitter in (0.0, 0.5, 1.0):
-        retry = port_module._Retry(itertools.repeat(jitter).__next__)
-        delays = [retry.next_s() for _ in range(10)]
-        assert 0.1 < delays[0] <= 0.2
-        assert delays == sorted(delays)
-        assert 1.4 < delays[-1] <= 2.0
-        retry.reset()
-        assert retry.next_s() == delays[0]

@@ -21,10 +21,10 @@ from hypothesis import settings as budget
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from sensed.backoff import Backoff
 from sensed.errors import ConfigError
 from sensed.uplink import HistorySettings
 from sensed.uplink.backlog import Backlog, Entry
-from sensed.uplink.link import Span
 from sensed.uplink.store import Store, StoreDamagedError, StoreError
 from tests.mosquitto import Mosquitto, free_port
 from tests.uplink.tools import (
@@ -382,7 +382,7 @@ async def test_a_long_outage_goes_to_the_disk_in_batches_and_outlives_the_proces
 async def test_a_meter_s_last_words_in_an_outage_reach_the_disk_without_another(
     tmp_path: Path,
 ) -> None:
-    seldom = replace(SOON, retry=Span(30.0, 60.0))
+    seldom = replace(SOON, retry=Backoff(30.0, 60.0))
     path = tmp_path / "history.db"
     history = HistorySettings(path=path, batch_s=0.05)
     async with up(settings(free_port()), seldom, history=history) as running:

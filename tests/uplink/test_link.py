@@ -7,8 +7,9 @@ import ssl
 
 import pytest
 
+from sensed.backoff import Backoff
 from sensed.errors import UplinkError
-from sensed.uplink.link import Backoff, Cause, Endpoint, LinkError, Span, classify
+from sensed.uplink.link import Cause, Endpoint, LinkError, Retries, classify
 
 ENDPOINT = Endpoint("broker.lan", 1883)
 
@@ -59,8 +60,8 @@ def test_an_expired_certificate_raises_doubt_about_the_clock() -> None:
 
 
 def test_waits_double_with_jitter_up_to_the_longest() -> None:
-    backoff = Backoff(Span(1, 60), Span(60, 600), Span(2, 10), random.Random(1))
-    waits = [backoff.wait_s(Cause.REFUSED) for _ in range(40)]
+    retries = Retries(Backoff(1, 60), Backoff(60, 600), Backoff(2, 10), random.Random(1))
+    waits = [retries.wait_s(Cause.REFUSED) for _ in range(40)]
     for number, wait_s in enumerate(waits):
         whole_s = min(60, 2**number)
         assert whole_s / 2 <= wait_s <= whole_s
@@ -68,15 +69,15 @@ def test_waits_double_with_jitter_up_to_the_longest() -> None:
 
 
 def test_a_proven_connection_starts_the_waits_anew_and_a_denied_one_waits_long() -> None:
-    backoff = Backoff(Span(1, 60), Span(60, 600), Span(2, 10), random.Random(1))
+    retries = Retries(Backoff(1, 60), Backoff(60, 600), Backoff(2, 10), random.Random(1))
     for _ in range(10):
-        backoff.wait_s(Cause.LOST)
-    backoff.reset()
-    assert backoff.wait_s(Cause.LOST) <= 1
-    backoff.reset()
-    assert backoff.wait_s(Cause.NOT_AUTHORISED) >= 30
+        retries.wait_s(Cause.LOST)
+    retries.reset()
+    assert retries.wait_s(Cause.LOST) <= 1
+    retries.reset()
+    assert retries.wait_s(Cause.NOT_AUTHORISED) >= 30
 
 
 def test_a_wrong_clock_is_tried_again_soon_however_long_it_lasts() -> None:
-    backoff = Backoff(Span(1, 60), Span(60, 600), Span(2, 10), random.Random(1))
-    assert all(backoff.wait_s(Cause.CLOCK) <= 10 for _ in range(40))
+    retries = Retries(Backoff(1, 60), Backoff(60, 600), Backoff(2, 10), random.Random(1))
+    assert all(retries.wait_s(Cause.CLOCK) <= 10 for _ in range(40))

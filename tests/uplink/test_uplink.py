@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from sensed.backoff import Backoff
 from sensed.secret import Secret
 from sensed.uplink import Cause, MeterIdentity, SafetySettings, Timing
-from sensed.uplink.link import Span
 from tests.mosquitto import Mosquitto, free_port
 from tests.uplink.tools import (
     POWER_ONLY,
@@ -158,7 +158,7 @@ async def test_what_is_received_just_before_the_link_is_up_is_sent_but_nothing_o
 
 
 async def test_a_new_address_ends_the_wait_between_attempts(mosquitto: Mosquitto) -> None:
-    slow = replace(QUICK, retry=Span(60.0, 60.0))
+    slow = replace(QUICK, retry=Backoff(60.0, 60.0))
     async with Wire(mosquitto.port) as wire:
         wire.refuse()
         async with up(settings(wire.port), slow) as running:

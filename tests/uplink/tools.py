@@ -14,9 +14,10 @@ from typing import Any, Self
 
 import aiomqtt
 
+from sensed.backoff import Backoff
 from sensed.han.reading import Reading
 from sensed.uplink import BrokerSettings, LinkFact, Sample, Stamp, Timing, Uplink
-from sensed.uplink.link import Span
+from sensed.uplink.timing import Span
 from tests.waiting import until
 
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, 678900, tzinfo=UTC)
@@ -24,9 +25,9 @@ QUICK = Timing(
     connect_deadline_s=1.0,
     acknowledge_deadline_s=0.4,
     stop_deadline_s=1.0,
-    retry=Span(0.02, 0.1),
-    retry_denied=Span(30.0, 60.0),
-    retry_clock=Span(0.02, 0.1),
+    retry=Backoff(0.02, 0.1),
+    retry_denied=Backoff(30.0, 60.0),
+    retry_clock=Backoff(0.02, 0.1),
     introduce_after_s=0.3,
     copy_wait_s=0.1,
     birth_wait=Span(0.01, 0.05),
