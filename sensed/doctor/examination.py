@@ -17,10 +17,9 @@ from sensed.control import NotAllowedError, NotRunningError, default_path, reque
 from sensed.daemon import settings
 from sensed.daemon.memory import LineMemory
 from sensed.daemon.meter import find_port
-from sensed.doctor import judgements as of
-from sensed.doctor import way
+from sensed.doctor import device_checks, port_checks, way, wireless_checks
+from sensed.doctor.device_checks import Contact
 from sensed.doctor.findings import SUDO, Finding, judge, parted, unseen
-from sensed.doctor.judgements import Contact
 from sensed.doctor.machine import Machine, User, group_of, service_user
 from sensed.errors import ConfigError, LightError, SensedError
 from sensed.han.port import PortCause, try_port
@@ -115,11 +114,11 @@ class _Examination:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(_in_time(names, act)) for names, act in probes.items()]
         found = [
-            judge("configuration", self._config_facts, of.CONFIGURATION),
-            judge("daemon", self._daemon(), of.DAEMON),
+            judge("configuration", self._config_facts, device_checks.CONFIGURATION),
+            judge("daemon", self._daemon(), device_checks.DAEMON),
             self._meter(),
-            judge("light", self._light(), of.LIGHT),
-            judge("wifi", self._wifi(), of.WIFI),
+            judge("light", self._light(), device_checks.LIGHT),
+            judge("wifi", self._wifi(), wireless_checks.WIFI),
             judge("address", self._address(), way.ADDRESS),
             *(finding for task in tasks for finding in task.result()),
         ]
@@ -134,7 +133,7 @@ class _Examination:
 
     # -- the device itself --------------------------------------------------------------
 
-    def _read_configuration(self) -> tuple[Config, of.ConfigurationFacts]:
+    def _read_configuration(self) -> tuple[Config, device_checks.ConfigurationFacts]:
         place = self._place
         hidden = _hidden(place.state)
         error = ""
@@ -146,15 +145,17 @@ class _Examination:
             config, error = Config(), str(wrong)
         _, cause, _ = self._fact("configured")
         told = self._contact is Contact.ANSWERS and cause != "no_broker"
-        return config, of.ConfigurationFacts(
+        return config, device_checks.ConfigurationFacts(
             error=error,
             hidden=hidden,
             broker=config.mqtt.host is not None or told,
             fuse=config.fuse.main_a is not None,
         )
 
-    def _daemon(self) -> of.DaemonFacts:
-        return of.DaemonFacts(self._contact, str(self._answer.get("words", "")).rstrip("."))
+    def _daemon(self) -> device_checks.DaemonFacts:
+        return device_checks.DaemonFacts(
+            self._contact, str(self._answer.get("words", "")).rstrip(".")
+        )
 
     async def _adapter(self) -> Sequence[Finding]:
         tried, cause = True, None
@@ -173,7 +174,7 @@ class _Examination:
         if not tried:
             names = tuple(name for name in names if not name.startswith("sensed "))
         user = self._place.user
-        facts = of.AdapterFacts(
+        facts = port_checks.AdapterFacts(
             self._shown_device,
             tried=tried,
             cause=cause,
@@ -183,7 +184,7 @@ class _Examination:
             group=group_of(self._device) or "dialout",
             names=names,
         )
-        return [judge("adapter", facts, of.ADAPTER)]
+        return [judge("adapter", facts, port_checks.ADAPTER)]
 
     @property
     def _shown_device(self) -> str:
@@ -199,8 +200,8 @@ class _Examination:
         text, remedy = parted(detail)
         if code.upper() in PortCause.__members__:
             text, remedy = "No list can come.", "See to the adapter first."
-        return of.meter(
-            of.MeterFacts(
+        return port_checks.meter(
+            port_checks.MeterFacts(
                 told=self._contact is Contact.ANSWERS,
                 holds=holds,
                 text=text,
@@ -210,7 +211,7 @@ class _Examination:
             )
         )
 
-    def _light(self) -> of.LightFacts:
+    def _light(self) -> device_checks.LightFacts:
         holds, _, text = self._fact("light")
         chips = self._place.machine.gpio_chips()
         library = ""
@@ -221,7 +222,7 @@ class _Examination:
         if not library and importlib.util.find_spec("lgpio") is None:
             library = "The light needs lgpio; it is not installed."
         user = self._place.user
-        return of.LightFacts(
+        return device_checks.LightFacts(
             holds=holds,
             text=text,
             chips=chips,
@@ -230,10 +231,10 @@ class _Examination:
             library=library,
         )
 
-    def _wifi(self) -> of.WifiFacts:
+    def _wifi(self) -> wireless_checks.WifiFacts:
         machine = self._place.machine
         switches = tuple(switch for switch in machine.switches() if switch.kind == "wlan")
-        return of.WifiFacts(switches, machine.country())
+        return wireless_checks.WifiFacts(switches, machine.country())
 
     # -- the services about -------------------------------------------------------------
 
@@ -250,37 +251,39 @@ class _Examination:
         return [
             judge(
                 "modem_manager",
-                of.ModemManagerFacts(self._device, there, seen.modem_manager_runs, ignores),
-                of.MODEM_MANAGER,
+                port_checks.ModemManagerFacts(
+                    self._device, there, seen.modem_manager_runs, ignores
+                ),
+                port_checks.MODEM_MANAGER,
             ),
             judge(
                 "bluetooth",
-                of.BluetoothFacts(
+                wireless_checks.BluetoothFacts(
                     seen.trouble,
                     seen.trouble_text,
                     soft=bool(radios) and all(radio.soft for radio in radios),
                     hard=bool(radios) and all(radio.hard for radio in radios),
                 ),
-                of.BLUETOOTH,
+                wireless_checks.BLUETOOTH,
             ),
-            judge("network_manager", seen.network, of.NETWORK_MANAGER),
+            judge("network_manager", seen.network, wireless_checks.NETWORK_MANAGER),
             judge(
                 "polkit",
-                of.PolkitFacts(
+                wireless_checks.PolkitFacts(
                     network_manager=seen.network.available if seen.network else None,
                     denied=code == "permission" if held is not None and code != "absent" else None,
                     rule=machine.polkit_rule(),
                 ),
-                of.POLKIT,
+                wireless_checks.POLKIT,
             ),
             judge(
                 "clock",
-                of.ClockFacts(
+                device_checks.ClockFacts(
                     self._place.now(),
                     self._place.made(),
                     seen.clock_synchronised,
                 ),
-                of.CLOCK,
+                device_checks.CLOCK,
             ),
         ]
 
@@ -328,7 +331,7 @@ def _may_be_there(device: str) -> bool:
     return "://" in device or Path(device).exists()
 
 
-def _no_broker(facts: of.ConfigurationFacts) -> Sequence[Finding]:
+def _no_broker(facts: device_checks.ConfigurationFacts) -> Sequence[Finding]:
     if facts.hidden:
         return list(way.way_unknown("This user cannot see which broker is set.", SUDO))
     return list(way.way_unknown("No broker is set.", "Set mqtt.host, or set it up from a phone."))

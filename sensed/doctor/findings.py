@@ -60,6 +60,7 @@ def judge(check: str, facts: _Facts, rules: Iterable[Rule[_Facts]]) -> Finding:
 
 
 SUDO: Final = "Run it as root: sudo sensed doctor."
+ASK_AS_ROOT: Final = "Run it as root (sudo sensed doctor), or join the group sensed."
 
 
 def unseen(check: str, text: str, remedy: str = SUDO) -> Finding:

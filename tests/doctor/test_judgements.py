@@ -8,23 +8,19 @@ from typing import Any
 import pytest
 
 from sensed.cli.doctor import render
-from sensed.doctor import Finding, Level, judgements, way, worst
-from sensed.doctor.findings import Rule, always, judge, parted
-from sensed.doctor.judgements import (
-    AdapterFacts,
-    BluetoothFacts,
+from sensed.doctor import Finding, Level, device_checks, port_checks, way, wireless_checks, worst
+from sensed.doctor.device_checks import (
     ClockFacts,
     ConfigurationFacts,
     Contact,
     DaemonFacts,
     LightFacts,
-    MeterFacts,
-    ModemManagerFacts,
-    PolkitFacts,
-    WifiFacts,
 )
+from sensed.doctor.findings import Rule, always, judge, parted
 from sensed.doctor.machine import Switch
+from sensed.doctor.port_checks import AdapterFacts, MeterFacts, ModemManagerFacts
 from sensed.doctor.way import AddressFacts, WayFacts
+from sensed.doctor.wireless_checks import BluetoothFacts, PolkitFacts, WifiFacts
 from sensed.errors import BugError
 from sensed.han.port import PortCause
 from sensed.provisioning import NetworkFacts, Trouble
@@ -34,7 +30,7 @@ from sensed.uplink.link import Endpoint
 OK, WARN, FAIL = Level.OK, Level.WARN, Level.FAIL
 TABLES: dict[str, tuple[Rule[Any], ...]] = {
     name: table
-    for module in (judgements, way)
+    for module in (device_checks, port_checks, wireless_checks, way)
     for name, table in vars(module).items()
     if isinstance(table, tuple) and table and isinstance(table[0], Rule)
 }
