@@ -180,10 +180,12 @@ def test_progress_is_shown_to_who_watches() -> None:
     assert process.stdin is not None
     assert process.stdout is not None
     with process:
-        for telegram in telegrams("kaifa-3ph")[:2]:
-            process.stdin.write(telegram.wire)
-            assert process.stdout.readline()
-            time.sleep(1.1)
+        first, second = telegrams("kaifa-3ph")[:2]
+        process.stdin.write(first.wire)
+        assert process.stdout.readline()
+        time.sleep(1.1)
+        process.stdin.write(second.wire)
+        assert process.stdout.readline()
         process.stdin.close()
         assert process.wait(10) == 0
     assert b" MB" in os.read(ours, 1000)
