@@ -56,6 +56,7 @@ def array(*items: bytes) -> bytes:
 
 
 CLOCK = bytes.fromhex("07e40119060e000aff800000")
+TAGGED = b"\x09\x0c" + CLOCK
 
 
 def notification(body: bytes, date: bytes = b"\x00") -> bytes:

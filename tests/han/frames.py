@@ -66,3 +66,14 @@ def decode(data: bytes, sizes: list[int] | None = None, **options: Any) -> list[
 
 def readings(events: list[Event]) -> list[Reading]:
     return [event.reading for event in events if isinstance(event, ListDecoded)]
+
+
+def one(data: bytes) -> Event:
+    (event,) = decode(data)
+    return event
+
+
+def reading(data: bytes) -> Reading:
+    event = one(data)
+    assert isinstance(event, ListDecoded)
+    return event.reading

@@ -21,7 +21,7 @@ from sensed.han import (
 from sensed.han.crc import arc, x25
 from tests.han.encode import CLOCK, LLC, hdlc, mbus, notification, structure, telegram, text, u32
 from tests.han.examples import examples
-from tests.han.frames import decode, readings
+from tests.han.frames import decode, reading, readings
 from tests.han.simulated import telegrams
 
 HEAD = "/LGF5E360\r\n\r\n"
@@ -45,11 +45,6 @@ def p1(*lines: str, head: str = HEAD, end: str = "\r\n", check: str = "arc") -> 
             return octets + b"%04X" % x25(octets) + end.encode()
         case _:
             return octets + b"%04X" % arc(octets) + end.encode()
-
-
-def reading(data: bytes) -> Reading:
-    (found,) = readings(decode(data))
-    return found
 
 
 POWER = "1-0:1.7.0(0001.001*kW)"
