@@ -165,6 +165,11 @@ def _told() -> Iterator[None]:
         yield
     except TimeoutError:
         raise LinkLostError("The device does not answer: go nearer, and try again.") from None
+    except FileNotFoundError:
+        # The bus's socket: nothing else here is a file.
+        raise LinkLostError(
+            "There is no D-Bus here, which Bluetooth needs: sudo apt install dbus bluez."
+        ) from None
     except (bleak.exc.BleakError, OSError, EOFError) as error:
         reason = str(error).rstrip(".") or type(error).__name__
         raise LinkLostError(f"Bluetooth failed: {reason}.") from None

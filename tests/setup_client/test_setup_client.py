@@ -222,6 +222,14 @@ async def test_a_link_that_breaks_is_told_at_once(stage: Stage, air: Air) -> Non
                 await talk.ask("settings.set", cut, values={})
 
 
+async def test_without_a_system_bus_the_remedy_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={tmp_path}/none")
+    with pytest.raises(LinkLostError, match="apt install dbus bluez"):
+        await find(0.1)
+
+
 async def test_without_bleak_the_remedy_is_told(
     laptop: Laptop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
