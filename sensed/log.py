@@ -17,8 +17,6 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from sensed.events import EVENTS, escaped, remarks, sentence, traces
 from sensed.journal import JournalLogger, is_journal, journal_fields
 
-FORMATS: Final = ("auto", "json")
-
 _LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 _SGR: Final = {"debug": "2", "info": "32", "warning": "33", "error": "31", "critical": "31;1"}
 """ECMA-48 SGR parameters by level: dim, green, yellow, red, bold red."""

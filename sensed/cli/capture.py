@@ -12,8 +12,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from sensed.cli.options import add_config, add_socket
 from sensed.cli.progress import Progress
-from sensed.control import default_path
 from sensed.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -44,15 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="end after N octets (default: 1000000)",
     )
-    parser.add_argument(
-        "--config",
-        type=Path,
-        metavar="FILE",
-        help="configuration (default: /etc/sensed/sensed.toml)",
-    )
-    parser.add_argument(
-        "--socket", type=Path, default=default_path(), help="the daemon's control socket"
-    )
+    add_config(parser)
+    add_socket(parser)
     parser.add_argument("file", type=Path, metavar="FILE", help="the capture to write")
     parser.epilog = (
         "A running daemon goes on reading and gives a copy; without one the port is opened. "

@@ -13,12 +13,11 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from sensed import __version__
+from sensed.cli.options import add_config, add_socket
 from sensed.cli.progress import Progress
-from sensed.control import default_path
 from sensed.events import escaped
 
 if TYPE_CHECKING:
@@ -37,15 +36,8 @@ _WIDEST: Final = 100
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
-    parser.add_argument(
-        "--config",
-        type=Path,
-        metavar="FILE",
-        help="configuration (default: /etc/sensed/sensed.toml)",
-    )
-    parser.add_argument(
-        "--socket", type=Path, default=default_path(), help="the daemon's control socket"
-    )
+    add_config(parser)
+    add_socket(parser)
     parser.epilog = (
         "Adapter, meter, light, Bluetooth, NetworkManager, polkit, Wi-Fi, clock and the way to "
         "the broker are looked at; a running daemon is asked and not disturbed. fail: readings "

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-from pathlib import Path
 from typing import Final
+
+from sensed.cli.options import add_config
 
 SUMMARY: Final = "run the daemon in the foreground (what systemd starts)"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument(
-        "--config",
-        type=Path,
-        metavar="FILE",
-        help="configuration (default: /etc/sensed/sensed.toml)",
-    )
+    add_config(parser)
     parser.add_argument(
         "--check-config", action="store_true", help="only say whether the configuration is right"
     )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, Final
 
 from sensed.cli import setup_client, setup_code
+from sensed.cli.options import add_socket
 from sensed.errors import ConfigError
 
 SUMMARY: Final = "on the device: let it be set up; on a laptop: set up a device nearby"
@@ -18,12 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(metavar="ACTION", required=True)
     for name, (help_text, act) in _ACTIONS.items():
         command = commands.add_parser(name, help=help_text, description=help_text)
-        command.add_argument(
-            "--socket",
-            type=Path,
-            metavar="PATH",
-            help="control socket of the daemon (default: /run/sensed/control)",
-        )
+        add_socket(command)
         if name == "reset":
             command.add_argument("--yes", action="store_true", help="do not ask")
         command.set_defaults(act=act)
@@ -69,9 +64,9 @@ def _reset(args: argparse.Namespace) -> int:
 
 
 def _ask(args: argparse.Namespace, command: str) -> Mapping[str, Any]:
-    from sensed.control import default_path, request
+    from sensed.control import request
 
-    return request(args.socket or default_path(), command)
+    return request(args.socket, command)
 
 
 _ACTIONS: Final[Mapping[str, tuple[str, Callable[[argparse.Namespace], int]]]] = {

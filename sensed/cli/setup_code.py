@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sensed.cli.options import add_config
 from sensed.errors import ConfigError, PortError, SensedError
 
 if TYPE_CHECKING:
@@ -18,12 +19,7 @@ SUMMARY = "show the set-up code and its QR code"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the action's arguments."""
-    parser.add_argument(
-        "--config",
-        type=Path,
-        metavar="FILE",
-        help="configuration (default: /etc/sensed/sensed.toml)",
-    )
+    add_config(parser)
     parser.add_argument("--svg", metavar="FILE", help="write the QR code as SVG; - for stdout")
     parser.add_argument(
         "--label",

@@ -11,10 +11,10 @@ import json
 import sys
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Final
 
-from sensed.control import default_path, request
+from sensed.cli.options import add_socket
+from sensed.control import request
 from sensed.errors import PortError
 
 SUMMARY: Final = "show the state in words, and each fact behind it"
@@ -39,9 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
     parser.add_argument("--watch", action="store_true", help="go on, once a second, until Ctrl-C")
-    parser.add_argument(
-        "--socket", type=Path, default=default_path(), help="the daemon's control socket"
-    )
+    add_socket(parser)
     parser.epilog = (
         "Exit status: 0 active, 1 the daemon does not answer, 3 not configured, 4 no data "
         "from the meter, 5 no network address, 6 no contact with the broker, 7 starting."

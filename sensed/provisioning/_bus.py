@@ -234,10 +234,6 @@ class Bus:
         """
         self._exports.append(_Export(root, objects, only_from))
 
-    def unexport(self, root: str) -> None:
-        """Answer no more for the objects beneath ``root``."""
-        self._exports = [export for export in self._exports if export.root != root]
-
     def emit(self, path: str, signal: str, signature: str, *body: Any) -> None:
         """Send a signal; nothing happens when the connection is gone."""
         interface, _, member = signal.rpartition(".")
