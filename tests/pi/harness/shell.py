@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _LOGIN_DEADLINE_S = 120.0
-_PI_NETWORK = "nsenter --net=/proc/1/ns/net"
+_AS_ON_THE_PI = "nsenter --target 1 --net --mount"
 
 
 class CommandFailedError(AssertionError):
@@ -26,7 +26,7 @@ class Outcome:
 
 
 class Shell:
-    """Runs commands in the Pi's own network, as if typed at it."""
+    """Runs commands as if typed at the Pi: the wire's end there has network and /sys of its own."""
 
     def __init__(self, port: int, key: Path, folder: Path) -> None:
         self._socket = folder / "ssh"
@@ -74,7 +74,7 @@ class Shell:
         subprocess.run([*self._base, *forward], check=True, timeout=_LOGIN_DEADLINE_S)
 
     def _call(self, command: str) -> list[str]:
-        remote = f"exec {_PI_NETWORK} bash -c {shlex.quote(command)}"
+        remote = f"exec {_AS_ON_THE_PI} bash -c {shlex.quote(command)}"
         return [*self._base, "root@127.0.0.1", remote]
 
     def _log_in(self) -> subprocess.Popen[bytes]:
