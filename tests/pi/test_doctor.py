@@ -100,7 +100,9 @@ def test_each_fault_is_found_with_its_remedy(
 
 
 @pytest.mark.usefixtures("well")
-def test_without_a_daemon_the_rest_is_looked_at(pi: Pi, broker: Broker) -> None:
+def test_without_a_daemon_the_rest_is_looked_at(
+    pi: Pi, broker: Broker, access_point: AccessPoint
+) -> None:
     with broken(pi, "systemctl stop sensed", mended="systemctl start sensed"):
         found = findings(pi)
         assert found["daemon"]["remedy"] == "Start it: sudo systemctl start sensed."
@@ -121,6 +123,8 @@ def test_without_a_daemon_the_rest_is_looked_at(pi: Pi, broker: Broker) -> None:
         broker.on()
         with broken(pi, "rfkill block wifi", mended="rfkill unblock wifi"):
             assert findings(pi)["wifi"]["level"] == "warn"
+        # The access point's radio was blocked with the Pi's.
+        access_point.drops_everyone()
 
 
 @pytest.mark.usefixtures("well")

@@ -54,7 +54,8 @@ class Listener:
     def __init__(self, lines: subprocess.Popen[bytes]) -> None:
         self._lines = lines
         self._heard: queue.Queue[tuple[float, str]] = queue.Queue()
-        threading.Thread(target=self._listen, daemon=True).start()
+        self._thread = threading.Thread(target=self._listen, daemon=True)
+        self._thread.start()
 
     def until(self, words: str, *, within_s: float = PATIENCE_S) -> tuple[float, str]:
         """Wait for a message with these words; return when it came (monotonic) and its payload."""
@@ -66,6 +67,12 @@ class Listener:
                 if words in payload:
                     return at_s, payload
         raise AssertionError(f"no message with {words} within {within_s:.0f} s; last: {payload}")
+
+    def ends(self) -> None:
+        """Stop listening."""
+        self._lines.kill()
+        self._thread.join()
+        self._lines.communicate()
 
     def _listen(self) -> None:
         assert self._lines.stdout is not None
@@ -102,14 +109,12 @@ class Broker:
     def listener(self, topic: str) -> Iterator[Listener]:
         """Have somebody listen to a topic, to all but what is retained, once subscribed."""
         command = f"{_IN_HOUSE} mosquitto_sub -d -h {self.host} -R -t '{topic}'"
-        lines = self._pi.shell.start(f"stdbuf -oL {command}")
+        listener = Listener(self._pi.shell.start(f"stdbuf -oL {command}"))
         try:
-            listener = Listener(lines)
             listener.until("Subscribed")
             yield listener
         finally:
-            lines.kill()
-            lines.wait()
+            listener.ends()
 
     def _subscribe(self, option: str, topic: str, within_s: float) -> str:
         command = f"mosquitto_sub -h {self.host} -C 1 -W {within_s:.0f} {option} -t '{topic}'"

@@ -81,14 +81,12 @@ class OutsideBroker:
     def listener(self, topic: str) -> Iterator[Listener]:
         """Have somebody listen to a topic, to all but what is retained, once subscribed."""
         command = [find("mosquitto_sub"), "-d", "-p", str(self._mosquitto.port), "-R", "-t", topic]
-        lines = subprocess.Popen(["stdbuf", "-oL", *command], stdout=subprocess.PIPE)
+        listener = Listener(subprocess.Popen(["stdbuf", "-oL", *command], stdout=subprocess.PIPE))
         try:
-            listener = Listener(lines)
             listener.until("Subscribed")
             yield listener
         finally:
-            lines.kill()
-            lines.wait()
+            listener.ends()
 
     async def _listen(self) -> None:
         self._server = await asyncio.start_unix_server(self._serve, self._path)
