@@ -16,6 +16,8 @@ from sensed.provisioning.setup_state import SetupState
 
 _log = structlog.get_logger(__name__)
 
+_MOST_EARLY: Final = 8
+
 
 class EncryptedServer:
     """Serves one client at a time; the caller gives out the slot."""
@@ -41,6 +43,9 @@ class EncryptedServer:
         self._now_s = asyncio.get_running_loop().time
         self._session = SetupSession(self._key, state.lockout)
         self._desk = Desk(handlers, start=start, tell=self._tell, end=self.end)
+        self._start = start
+        self._loading: asyncio.Task[None] | None = None
+        self._early: list[Callable[[], object]] = []
 
     @property
     def is_live(self) -> bool:
@@ -62,6 +67,31 @@ class EncryptedServer:
         locked_s = self._state.lockout.locked_s(self._now_s())
         return encrypted.info(name=name, mtu=mtu, busy=busy, locked_s=locked_s)
 
+    def prepare(self) -> None:
+        """Load what a session needs, beside everything else, unless it is there."""
+        if self._loading is None and not encrypted.is_loaded():
+            self._loading = self._start(self._load())
+
+    def put_off(self, write: Callable[[], object]) -> bool:
+        """Have ``write`` called as soon as all is loaded; return False if it can be done now.
+
+        BlueZ fails a write that is not answered within 5 s.
+        """
+        self.prepare()
+        if self._loading is None:
+            return False
+        # One more than these breaks the session's order, which ends it.
+        if len(self._early) < _MOST_EARLY:
+            self._early.append(write)
+        return True
+
+    async def _load(self) -> None:
+        await asyncio.to_thread(encrypted.load)
+        self._loading = None
+        early, self._early = self._early, []
+        for write in early:
+            write()
+
     def written(self, frame: bytes, mtu: int | None) -> None:
         """Take a frame from the client that has the slot."""
         self._act(self._session.received(frame, mtu, self._now_s()))
@@ -78,6 +108,7 @@ class EncryptedServer:
         """Start afresh for the next client."""
         if self.is_live:
             _log.info("setup_session_ended", cause="gone", detail="The client has gone.")
+        self._early.clear()
         self._session.client_gone()
         self._desk.client_gone()
 

@@ -151,6 +151,8 @@ class Session:
         is_open = self._windows.encrypted.is_open
         if self._encrypted is None or not is_open or not self._visitors.take_slot(device):
             return False
+        if self._encrypted.put_off(lambda: self.write(attribute, octets, device, mtu)):
+            return True
         self._encrypted.written(octets, mtu)
         if self._encrypted.deadline_s is None:
             # Nothing has come of it, so another one may try.
@@ -168,6 +170,8 @@ class Session:
 
     def _arrived(self, device: str) -> None:
         if self._windows.is_open:
+            if self._encrypted is not None and self._windows.encrypted.is_open:
+                self._encrypted.prepare()
             self._visitors.arrived(device, self._now_s())
             self._wake.set()
 

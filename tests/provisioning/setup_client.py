@@ -31,12 +31,20 @@ class SetupClient:
 
     async def begin(self) -> SetupClient:
         await self.phone.subscribe(TX)
+        await self.hello()
+        while not self.is_verified:
+            await self.hear()
+        return self
+
+    @property
+    def is_verified(self) -> bool:
+        return self._session.is_verified
+
+    async def hello(self) -> None:
+        """Say the first words of a session."""
         self._answers.clear()
         self._session = ClientSession(self.code.key(), await self.info())
         await self.write(self._session.begin())
-        while not self._session.is_verified:
-            await self.hear()
-        return self
 
     async def ask(self, do: str, **arguments: Any) -> dict[str, Any]:
         return await self.answer(await self.request(do, **arguments))

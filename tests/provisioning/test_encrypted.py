@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+import threading
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from sensed.provisioning import (
     SetupSettings,
     SetupState,
     desk,
+    encrypted,
     read_code,
     session,
     setup_state,
@@ -475,6 +477,50 @@ async def test_a_handshake_that_stops_frees_the_device(
         await stage.advertised(IMPROV)
         squatter = await (await stage.client("AA")).begin()
         await squatter.lost()
+        assert (await (await (await stage.client("BB")).begin()).ask("hello"))["ok"]
+
+
+@pytest.fixture
+def slow_card(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """What a session imports, on a slow card: there when the event is set."""
+    there = threading.Event()
+    monkeypatch.setattr(encrypted, "is_loaded", there.is_set)
+    monkeypatch.setattr(encrypted, "load", lambda: there.wait(10))
+    yield there
+    there.set()
+
+
+async def test_a_write_is_answered_before_all_that_a_session_needs_is_loaded(
+    stage: Stage, slow_card: threading.Event
+) -> None:
+    async with running(stage.make().run()):
+        await stage.advertised(IMPROV)
+        gone = await stage.client("AA")
+        await gone.phone.subscribe(TX)
+        await gone.hello()
+        gone.phone.lose_link()
+        client = await stage.client("BB")
+        await client.phone.subscribe(TX)
+        async with asyncio.timeout(2):
+            await client.hello()
+
+        slow_card.set()
+        while not client.is_verified:
+            await client.hear()
+        assert (await client.ask("hello"))["ok"]
+
+
+async def test_a_flood_before_all_is_loaded_is_no_hindrance_to_the_next_client(
+    stage: Stage, slow_card: threading.Event
+) -> None:
+    async with running(stage.make().run()):
+        await stage.advertised(IMPROV)
+        hostile = await stage.client("AA")
+        await hostile.phone.subscribe(TX)
+        for _ in range(100):
+            await hostile.hello()
+        slow_card.set()
+        hostile.phone.lose_link()
         assert (await (await (await stage.client("BB")).begin()).ask("hello"))["ok"]
 
 

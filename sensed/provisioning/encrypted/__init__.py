@@ -12,6 +12,7 @@ from sensed.provisioning.encrypted.frames import LONGEST_FRAME
 from sensed.provisioning.encrypted.info import SERVICE_UUID, Endpoint, info
 from sensed.provisioning.encrypted.lockout import Lockout
 from sensed.provisioning.encrypted.messages import RefusedError, Request
+from sensed.provisioning.encrypted.noise import is_loaded, load
 from sensed.provisioning.encrypted.session import (
     Action,
     Begun,
@@ -47,4 +48,6 @@ __all__ = [
     "SetupSession",
     "WrongCode",
     "info",
+    "is_loaded",
+    "load",
 ]

@@ -1,13 +1,16 @@
 """Noise_NNpsk0_25519_AESGCM_SHA256: handshake and transport, both roles. Sans-IO.
 
 Source: The Noise Protocol Framework, revision 34, sections 5, 7, 9 and 12. The library is
-imported when a session begins, which most days of a device do not see.
+imported when a session begins, which most days of a device do not see; from an SD card that
+takes seconds, for which :func:`load` can be called in a thread.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import importlib
+import sys
 from typing import TYPE_CHECKING, Final
 
 from sensed.errors import BugError, WireError
@@ -20,6 +23,31 @@ KEY_OCTETS: Final = 32
 TAG_OCTETS: Final = 16
 HANDSHAKE_OCTETS: Final = KEY_OCTETS + TAG_OCTETS
 """A handshake message with an empty payload: ephemeral key and tag."""
+
+
+_LIBRARY: Final = tuple(
+    f"cryptography.{name}"
+    for name in (
+        "exceptions",
+        "hazmat.primitives.asymmetric.x25519",
+        "hazmat.primitives.ciphers.aead",
+        "hazmat.primitives.hashes",
+        "hazmat.primitives.kdf.hkdf",
+        "hazmat.primitives.serialization",
+    )
+)
+"""All that a session imports."""
+
+
+def is_loaded() -> bool:
+    """Return whether a session can begin without reading anything from disk first."""
+    return all(name in sys.modules for name in _LIBRARY)
+
+
+def load() -> None:
+    """Import what a session needs."""
+    for name in _LIBRARY:
+        importlib.import_module(name)
 
 
 class NotAuthenticError(WireError):
