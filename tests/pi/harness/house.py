@@ -24,7 +24,8 @@ _IN_HOUSE = "ip netns exec house"
 
 # Without --no-reload each of these reads every unit again, which takes the Pi many seconds.
 def _switch_on(pi: Pi, units: str) -> None:
-    pi.run(f"systemctl is-active -q {units} || systemctl enable --no-reload --quiet --now {units}")
+    start = "systemctl enable --no-reload --quiet --now $unit"
+    pi.run(f"for unit in {units}; do systemctl is-active -q $unit || {start} || exit; done")
 
 
 def _switch_off(pi: Pi, units: str) -> None:
