@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from sensed.errors import WireError
 from sensed.uplink.dial import Dialer
 from sensed.uplink.link import Cause, Endpoint, LinkError
 from sensed.uplink.payloads import Message
@@ -50,6 +51,9 @@ _FAREWELLS: Final = {141: Cause.NO_ACKNOWLEDGEMENT, 142: Cause.TAKEN_OVER}
 """DISCONNECT's reason codes, the first of them also paho's own."""
 _PROTOCOLS: Final = {"3.1.1": aiomqtt.ProtocolVersion.V311, "5": aiomqtt.ProtocolVersion.V5}
 _MOST_UNACKNOWLEDGED: Final = 1000  # bounded by our own queues; paho must not hold back
+
+_LONGEST_PACKET: Final = 256 * 1024
+"""What is subscribed to is a tenth of it; paho would take a thousand times as much."""
 
 _LOGGER: Final = logging.getLogger("sensed.uplink.mqtt")
 _LOGGER.setLevel(logging.CRITICAL)  # every failure is told once, by its cause
@@ -86,6 +90,10 @@ async def connect(
     except TimeoutError:
         raise LinkError(Cause.TIMEOUT, endpoint) from None
     return connection
+
+
+class _TooLongError(WireError):
+    """The broker sends a message that no topic of ours has."""
 
 
 class Connection:
@@ -150,6 +158,9 @@ class Connection:
         self._session.abort()
 
     def _ended(self, error: BaseException | None) -> None:
+        if isinstance(error, _TooLongError):
+            self.drop(LinkError(Cause.PROTOCOL, self._endpoint, str(error)))
+            return
         reason = getattr(error, "rc", None)
         code = getattr(reason, "value", _UNSPECIFIED)
         cause = _FAREWELLS.get(code, Cause.LOST)
@@ -184,6 +195,7 @@ class _Session(aiomqtt.Client):
             keepalive=settings.keepalive_s,
             max_queued_incoming_messages=1,
             max_inflight_messages=_MOST_UNACKNOWLEDGED,
+            properties=_connect_properties() if settings.protocol == "5" else None,
             logger=_LOGGER,
         )
         self._client.disable_logger()  # paho would write a line for every packet
@@ -196,6 +208,8 @@ class _Session(aiomqtt.Client):
         vars(self._client)["_create_socket"] = lambda: sock
         self._answer: Callable[[], Any] = self._client._handle_connack  # noqa: SLF001 - see there
         vars(self._client)["_handle_connack"] = self._answered
+        self._receive: Callable[[int], bytes] = self._client._sock_recv  # noqa: SLF001 - see there
+        vars(self._client)["_sock_recv"] = self._received
 
     async def handshake(self) -> None:
         """Send CONNECT and wait for CONNACK."""
@@ -264,6 +278,12 @@ class _Session(aiomqtt.Client):
             self._connected.set_exception(aiomqtt.MqttCodeError(_UNSUPPORTED_VERSION))
         return self._answer()
 
+    def _received(self, octets: int) -> bytes:
+        """Read up to so many octets; the rest of a packet is asked for at once."""
+        if octets > _LONGEST_PACKET:
+            raise _TooLongError(f"a message of more than {octets} octets comes")
+        return self._receive(octets)
+
     # Below, nothing is told at once: paho holds a lock that sending something would want.
 
     def _on_publish(
@@ -287,6 +307,13 @@ class _Session(aiomqtt.Client):
     def _on_socket_register_write(self, _client: Any, _userdata: Any, sock: Any) -> None:
         # Not "soon" as in aiomqtt: flush() may have unregistered it by then, for good.
         self._loop.add_writer(sock.fileno(), self.flush)
+
+
+def _connect_properties() -> Any:
+    make: Any = Properties  # paho has no types for these
+    properties = make(PacketTypes.CONNECT)
+    properties.MaximumPacketSize = _LONGEST_PACKET
+    return properties
 
 
 def _properties(expiry_s: int) -> Any:

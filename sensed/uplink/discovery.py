@@ -8,10 +8,11 @@ makes Home Assistant forget values (home-assistant.io, MQTT discovery, device pa
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final, NoReturn
 
 from sensed.uplink.payloads import PASSING_S, Message, MeterIdentity, encode
 from sensed.uplink.settings import DiscoverySettings
@@ -24,6 +25,7 @@ PERMITTED_S: Final = 30
 """How long a headroom may stand in Home Assistant: it is a permission, not a reading."""
 
 STATES: Final = ("starting", "not_configured", "no_meter_data", "no_ip", "no_cloud", "active")
+_LONGEST_COPY: Final = 64 * 1024
 _REMOVED: Final = {"p": "sensor"}
 _ONLINE: Final = "{{ 'online' if value_json.online else 'offline' }}"
 _GRID: Final = "{{ value_json.power_import_w - (value_json.power_export_w or 0) }}"
@@ -52,13 +54,21 @@ _WORDS: Final = {"l1": "L1", "l2": "L2", "l3": "L3"}
 _ROOM_PHASES: Final = ("l1", "l2", "l3")
 
 
+@dataclass(frozen=True, slots=True)
+class _Announced:
+    """What an earlier run has announced: the meter's number as it was told, and sensors."""
+
+    serial: object
+    components: Mapping[str, object]
+
+
 class Introduction:
     """What stands on the discovery topic, as the meter shows more of itself."""
 
     def __init__(self, topics: Topics, settings: DiscoverySettings) -> None:
         self._topics = topics
         self._settings = settings
-        self._earlier: dict[str, Any] = {}
+        self._earlier = _Announced(None, {})
         self._said: bytes | None = None
         self.topic = topics.discovery(settings.prefix) if settings.prefix else None
         self.birth_topic = f"{settings.prefix}/status" if settings.prefix else None
@@ -67,12 +77,8 @@ class Introduction:
         """Learn from the retained copy what an earlier run has announced."""
         if self._said is not None:
             return
-        try:
-            earlier = json.loads(payload)
-        except ValueError:
-            return
-        if isinstance(earlier, dict) and isinstance(earlier.get("cmps"), dict):
-            self._earlier = earlier
+        with contextlib.suppress(ValueError, RecursionError):
+            self._earlier = _announced(payload)
 
     def messages(
         self, identity: MeterIdentity, shown: Shown, *, again: bool = False
@@ -81,8 +87,8 @@ class Introduction:
         if self.topic is None or not shown:
             return []
         components = self._components(shown)
-        earlier = self._earlier.get("cmps", {})
-        if self._same_meter(identity):
+        earlier = self._earlier.components
+        if self._earlier.serial is not None and self._earlier.serial == identity.meter_id:
             components = {**_kept(earlier), **components}
         device = self._device(identity)
         payload = self._payload(device, dict(sorted(components.items())))
@@ -100,11 +106,6 @@ class Introduction:
     def removal(self) -> list[Message]:
         """Return what makes Home Assistant forget the device."""
         return [] if self.topic is None else [Message(self.topic, b"", qos=1, retain=True)]
-
-    def _same_meter(self, identity: MeterIdentity) -> bool:
-        device = self._earlier.get("dev")
-        known = device.get("sn") if isinstance(device, dict) else None
-        return known is not None and known == identity.meter_id
 
     def _payload(self, device: Mapping[str, object], components: Mapping[str, object]) -> bytes:
         origin: dict[str, object] = {"name": "sensed"}
@@ -197,6 +198,36 @@ def _sources(shown: Shown) -> Iterable[tuple[str, str]]:
 
 def _without_l2(shown: Shown) -> bool:
     return ("phases", "current_l3_a") in shown
+
+
+def _announced(payload: bytes) -> _Announced:
+    """Return what a copy of an announcement says. Raises ValueError for one unlike ours.
+
+    Anybody may have left it on the broker, and what is kept of it is published again.
+    """
+    if len(payload) > _LONGEST_COPY:
+        raise ValueError("longer than any announcement")
+    found = json.loads(payload, parse_float=_unlike_ours, parse_constant=_unlike_ours)
+    if not isinstance(found, dict) or not isinstance(found.get("cmps"), dict):
+        raise ValueError("no announcement of a device")
+    device = found.get("dev")
+    return _Announced(
+        device.get("sn") if isinstance(device, dict) else None,
+        {name: value for name, value in found["cmps"].items() if _is_like_ours(value)},
+    )
+
+
+def _is_like_ours(component: object) -> bool:
+    return isinstance(component, dict) and all(
+        value is None
+        or isinstance(value, str | int)
+        or (isinstance(value, list) and all(isinstance(item, str) for item in value))
+        for value in component.values()
+    )
+
+
+def _unlike_ours(number: str) -> NoReturn:
+    raise ValueError(f"{number} is in no announcement of ours")
 
 
 def _kept(components: Mapping[str, object]) -> dict[str, object]:
