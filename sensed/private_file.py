@@ -22,6 +22,16 @@ def write_private(path: Path, octets: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     fresh.replace(path)
+    _sync_folder(path)
+
+
+def forget_private(path: Path) -> None:
+    """Delete ``path``, if it is there; a power cut does not bring it back. Raises OSError."""
+    path.unlink(missing_ok=True)
+    _sync_folder(path)
+
+
+def _sync_folder(path: Path) -> None:
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(folder)

@@ -26,6 +26,7 @@ from sensed.leds.gpio import GpioDriver
 from sensed.leds.light import Driver, Light
 from sensed.leds.patterns import PALETTES, Signal
 from sensed.notify import Notifier
+from sensed.private_file import forget_private
 from sensed.provisioning import AddressWatch, House, Provisioning, SetupError, SetupState
 from sensed.provisioning.button import SetupButton
 from sensed.status import Indicator
@@ -68,7 +69,10 @@ async def run_daemon(config: Config, *, load: Callable[[], Config], store: Setti
     reloads = Reloads(load)
 
     def forget() -> None:
-        STATE_PATH.unlink(missing_ok=True)
+        try:
+            forget_private(STATE_PATH)
+        except OSError as error:
+            raise SetupError(f"The settings could not be forgotten: {error.strerror}.") from None
         reloads.want()
 
     daemon = Daemon(

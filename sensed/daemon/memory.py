@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Final
 
 from sensed.errors import ConfigError
 from sensed.han.port_settings import SerialSettings
+from sensed.private_file import write_private
 
 _LONGEST_LINE: Final = 64
 
@@ -36,13 +36,8 @@ class LineMemory:
         if settings == self._kept:
             return
         self._kept = settings
-        fresh = self._path.with_suffix(".new")
         try:
-            with fresh.open("w") as file:
-                file.write(f"{settings}\n")
-                file.flush()
-                os.fsync(file.fileno())
-            fresh.replace(self._path)
+            write_private(self._path, f"{settings}\n".encode())
         except OSError:
             # It costs the next start some seconds of search, and nothing else.
             return

@@ -177,7 +177,8 @@ class Provisioning:
     async def reset(self) -> int:
         """Forget Wi-Fi networks, settings and code of set-up; return how many networks.
 
-        Raises SetupError when NetworkManager refuses; then nothing was forgotten.
+        Raises SetupError when NetworkManager refuses, and then nothing was forgotten, or when
+        the disk does.
         """
         if self._session is None:
             raise SetupError("There is no system D-Bus: NetworkManager cannot be asked.")
