@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sensed.private_file import write_private
+from sensed.private_file import forget_private, write_private
 
 
 def test_the_file_is_this_users_alone_whatever_it_was_before(tmp_path: Path) -> None:
@@ -49,3 +49,11 @@ def test_what_fails_on_the_way_leaves_the_old_content(
     assert path.read_bytes() == b"old"
     write_private(path, b"newer")
     assert path.read_bytes() == b"newer"
+
+
+def test_what_is_forgotten_is_gone_even_if_it_was_not_there(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    write_private(path, b"old")
+    forget_private(path)
+    assert not path.exists()
+    forget_private(path)

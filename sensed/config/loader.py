@@ -111,7 +111,7 @@ def _parse(path: Path, *, required: bool) -> Tables:
         return tomllib.loads(data.decode())
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: not UTF-8 text; save it as UTF-8.") from None
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits is the former
         raise ConfigError(f"{path}: not valid TOML: {error}.") from None
 
 

@@ -281,7 +281,7 @@ class _Session(aiomqtt.Client):
     def _received(self, octets: int) -> bytes:
         """Read up to so many octets; the rest of a packet is asked for at once."""
         if octets > _LONGEST_PACKET:
-            raise _TooLongError(f"a message of more than {octets} octets comes")
+            raise _TooLongError(f"a message of more than {_LONGEST_PACKET} octets comes")
         return self._receive(octets)
 
     # Below, nothing is told at once: paho holds a lock that sending something would want.

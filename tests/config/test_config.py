@@ -107,6 +107,7 @@ def test_the_administrators_file_stands_above_the_phones(etc: Path, tmp_path: Pa
         ('[log]\nlevel = "loud"\n', "log.level must be one of debug"),
         ("[mqtt\n", "not valid TOML"),
         ("a = " + "[" * 20000, "not valid TOML"),
+        ("a = " + "1" * 5000, "not valid TOML"),
     ],
 )
 def test_a_wrong_file_is_told_in_one_sentence(etc: Path, text: str, says: str) -> None:

@@ -88,7 +88,7 @@ class Disk:
         """Take one more step."""
         name = record.name
         match record.op:
-            case "mark":
+            case "mark" if record.octets == b"did":
                 self.turns += 1
             case "open" if record.flags & os.O_CREAT and name not in self._files:
                 self._change({**self._files, name: _File()})

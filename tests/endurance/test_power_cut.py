@@ -64,6 +64,8 @@ def test_a_power_cut_at_any_step_tears_no_history(
     disk, images, steps = Disk(), 0, 0
     known: dict[int, list[int]] = {}
     for record in records(recorded(shim, tmp_path, "history")):
+        if record.name.endswith("-shm"):
+            continue  # SQLite makes this index anew at every start (sqlite.org/walformat.html)
         disk.take(record)
         steps += 1
         under_way = HISTORY[disk.turns] if disk.turns < len(HISTORY) else None
@@ -82,7 +84,7 @@ def test_a_power_cut_at_any_step_tears_no_history(
 
 
 def rows_of(image: Image, folder: Path) -> list[int]:
-    lay_out({name: octets for name, octets in image.items() if not name.endswith("-shm")}, folder)
+    lay_out(image, folder)
     file = HistoryFile(folder)
     try:
         return file.read()

@@ -188,7 +188,24 @@ def test_a_restart_keeps_what_comes_hourly_and_another_meter_does_not() -> None:
     assert "energy_import_wh" not in json.loads(after.payload)["cmps"]
 
 
-@pytest.mark.parametrize("garbage", [b"", b"\xff", b"[]", b"{}", b'{"cmps":[]}', b"null"])
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"",
+        b"\xff",
+        b"[]",
+        b"{}",
+        b'{"cmps":[]}',
+        b"null",
+        b"[" * 3000,
+        b'{"dev":{"sn":"735999"},"cmps":{"a":{"p":"sensor","n":2.5}}}',
+        b'{"dev":{"sn":"735999"},"cmps":{"a":{"p":"sensor","n":NaN}}}',
+        b'{"dev":{"sn":"735999"},"cmps":{"a":' + b'{"a":' * 400 + b"1" + b"}" * 402,
+        b'{"dev":{"sn":"735999"},"cmps":{"a":5}}',
+        b'{"dev":{"sn":"735999"},"cmps":{"' + b"a" * 70_000 + b'":{}}}',
+    ],
+    ids=lambda garbage: repr(garbage[:60]),
+)
 def test_a_copy_that_is_no_discovery_is_ignored(garbage: bytes) -> None:
     introduction = Introduction(TOPICS, DiscoverySettings())
     introduction.found(garbage)

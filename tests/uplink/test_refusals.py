@@ -85,3 +85,12 @@ async def test_a_farewell_of_mqtt_5_is_told(code: int, cause: Cause, says: str) 
 async def test_a_broker_that_accepts_and_hangs_up_is_not_called_foreign() -> None:
     async with answering(b"\x20\x02\x00\x00") as port, up(settings(port)) as running:
         assert (await running.failed()).cause is Cause.LOST
+
+
+async def test_a_message_without_end_is_not_held() -> None:
+    # PUBLISH, with the greatest length there is.
+    endless = b"\x30\xff\xff\xff\x7f\x00\x01a"
+    async with answering(b"\x20\x02\x00\x00", endless) as port, up(settings(port)) as running:
+        fact = await running.failed()
+        assert fact.cause is Cause.PROTOCOL, fact.detail
+        assert "more than" in fact.detail
