@@ -38,8 +38,9 @@ def test_what_is_held_is_the_same_every_evening(
     lived: tuple[list[dict[str, Any]], dict[str, Any]], figures: list[str]
 ) -> None:
     evenings, _ = lived
-    for evening in evenings:
-        figures.append(", ".join(f"{name} {value}" for name, value in evening.items()))
+    figures += [
+        ", ".join(f"{name} {value}" for name, value in evening.items()) for evening in evenings
+    ]
     settled = evenings[1:]
     for what in ("descriptors", "tasks", "threads"):
         assert len({evening[what] for evening in settled}) == 1, what
