@@ -2,7 +2,8 @@
 
 SQLite in WAL mode: a power cut or a kill never tears the file (sqlite.org/wal.html,
 section 2). A batch is on the disk when ``append`` returns; rows that were deleted may
-come back after a power cut, and are sent twice. A damaged file is replaced by an empty
+come back after a power cut, and a batch may be there although the disk failed as it was
+synchronised; such rows are sent twice. A damaged file is replaced by an empty
 one. Everything here blocks and belongs in a thread.
 """
 

@@ -105,7 +105,7 @@ def rows(first: int, count: int) -> list[bytes]:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One turn of the history: rows added, or deleted up to a row's number, or a restart."""
+    """One turn of the history: rows added, or deleted up to a reading's number, or a restart."""
 
     add: tuple[int, int] | None = None
     delete: int | None = None
@@ -136,7 +136,9 @@ class HistoryFile:
         if step.add is not None:
             self._store.append(rows(*step.add))
         if step.delete is not None:
-            self._store.delete(step.delete)
+            entries = self._store.read(0, 1000)
+            arrived = [row.row or 0 for row in entries if _number(row.payload) <= step.delete]
+            self._store.delete(max(arrived, default=0))
         if step.restart:
             self.close()
             self._store = Store(self._path, most_rows=1000)
@@ -150,13 +152,17 @@ class HistoryFile:
             after = more[-1].row or 0
             found += [row.payload for row in more]
         assert count == len(found)
-        numbers = [int(payload.split(b":")[1].split(b",")[0]) for payload in found]
+        numbers = [_number(payload) for payload in found]
         assert found == [row for number in numbers for row in rows(number, 1)]
         return numbers
 
     def close(self) -> None:
         """Let go of the file."""
         self._store.close()
+
+
+def _number(payload: bytes) -> int:
+    return int(payload.split(b":")[1].split(b",")[0])
 
 
 def may_be_there(
