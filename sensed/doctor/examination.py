@@ -48,6 +48,7 @@ CHECKS: Final = (
 
 _DAEMON_S: Final = 5.0
 _LOOK_S: Final = 8.0
+_FULL_PERCENT: Final = 100
 _CHECK_S: Final = 20.0
 
 
@@ -219,8 +220,9 @@ class _Examination:
             check_library()
         except LightError as error:
             library = str(error)
-        if not library and importlib.util.find_spec("lgpio") is None:
-            library = "The light needs lgpio; it is not installed."
+        dimmed = self._config.light.brightness < _FULL_PERCENT
+        if not library and dimmed and importlib.util.find_spec("lgpio") is None:
+            library = "A dimmed light needs lgpio; it is not installed."
         user = self._place.user
         return device_checks.LightFacts(
             holds=holds,

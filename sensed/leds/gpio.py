@@ -57,7 +57,7 @@ class GpioDriver:
                 *self._settings.pins,
                 active_high=not self._settings.active_low,
                 pwm=self._dimmed,
-                pin_factory=_pin_factory(),
+                pin_factory=_pin_factory(dimmed=self._dimmed),
             )
 
     def set(self, red: bool, green: bool, blue: bool) -> None:  # noqa: FBT001 - see Driver
@@ -98,9 +98,13 @@ def check_library() -> None:
         raise LightError(f"The light needs gpiozero 2.0 or later; {version} is installed.")
 
 
-def _pin_factory() -> Any:
+def _pin_factory(*, dimmed: bool) -> Any:
     if os.environ.get("GPIOZERO_PIN_FACTORY"):
         return None  # gpiozero itself reads the variable
-    from gpiozero.pins.lgpio import LGPIOFactory
+    if dimmed:
+        from gpiozero.pins.lgpio import LGPIOFactory  # pulses need its thread
 
-    return LGPIOFactory()
+        return LGPIOFactory()
+    from sensed.leds.lines import LineFactory
+
+    return LineFactory()

@@ -110,7 +110,7 @@ def test_without_a_gpio_library_the_error_is_a_sentence(monkeypatch: pytest.Monk
     monkeypatch.delenv("GPIOZERO_PIN_FACTORY", raising=False)
     monkeypatch.setitem(sys.modules, "lgpio", None)
     with pytest.raises(LightError, match=r"^The light's GPIO lines cannot be had: .*lgpio.*\.$"):
-        GpioDriver(LightSettings()).open()
+        GpioDriver(LightSettings(brightness_percent=50)).open()
 
 
 def test_an_old_gpiozero_is_named_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
