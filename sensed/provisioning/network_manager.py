@@ -253,11 +253,17 @@ class NetworkManager:
             await self._bus.call(
                 NAME, radio.path, f"{WIRELESS}.RequestScan", "a{sv}", dict(options)
             )
+        except BusError as error:
+            # Refused while it scans already, or too soon after the last one: what is known
+            # serves. Where nothing is, the scan under way, the first after a start, may find it.
+            _log.debug("bus_refused", detail=str(error))
+            if await self._access_points(radio):
+                return
+        try:
             async with asyncio.timeout(_SCAN_LIMIT_S):
                 await self._scanned.wait()
-        except (BusError, TimeoutError) as error:
-            # Refused while it scans already, or too soon after the last one: what is known serves.
-            _log.debug("bus_refused", detail=str(error) or "the scan took too long")
+        except TimeoutError:
+            _log.debug("bus_refused", detail="the scan took too long")
 
     async def _access_points(self, radio: _Radio) -> list[AccessPoint]:
         (paths,) = await self._bus.call(NAME, radio.path, f"{WIRELESS}.GetAllAccessPoints")

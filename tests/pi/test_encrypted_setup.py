@@ -47,6 +47,12 @@ class Client:
             if said is not None and said["id"] == number and "ok" in said:
                 return said
 
+    def sees(self, network: str) -> None:
+        """Scan until a network is found, as a person would who has just switched it on."""
+        deadline_s = time.monotonic() + _PATIENCE_S
+        while network not in [one["ssid"] for one in self.ask("wifi.scan")["networks"]]:
+            assert time.monotonic() < deadline_s, f"{network} is not found"
+
     def becomes(self, state: str) -> dict[str, Any]:
         deadline_s = time.monotonic() + _PATIENCE_S
         while (status := self.ask("status"))["state"] != state:
@@ -83,7 +89,7 @@ def test_a_phone_with_the_code_takes_the_pi_from_nothing_to_active(
     assert {IMPROV, ENCRYPTED} <= {service.lower() for service in phone.services()}
     client = Client(phone, code)
     assert client.ask("hello")["hardware"]
-    assert access_point.name in [one["ssid"] for one in client.ask("wifi.scan")["networks"]]
+    client.sees(access_point.name)
     wrong = client.ask("wifi.join", ssid=access_point.name, password="not the password")
     assert wrong["code"] == "wrong-password"
     joined = client.ask("wifi.join", ssid=access_point.name, password=access_point.password)

@@ -319,6 +319,18 @@ async def test_a_scan_that_is_refused_gives_what_is_known(stage: Stage) -> None:
         assert await phone.hears(RESULT) == first
 
 
+async def test_the_first_scan_after_a_start_waits_for_the_one_that_is_under_way(
+    stage: Stage,
+) -> None:
+    stage.nm.may_scan = False
+    async with running(stage.sensed.run()):
+        await stage.advertised(2)
+        phone = await stage.phone()
+        await phone.write(COMMAND, packet(4))
+        asyncio.get_running_loop().call_later(0.5, stage.nm.scans)
+        assert strings(await phone.hears(RESULT))
+
+
 @pytest.mark.parametrize("mtu", [23, 185, 517])
 async def test_results_fit_every_link(stage: Stage, mtu: int) -> None:
     stage.nm.houses = {
