@@ -28,8 +28,6 @@ CAPABILITIES = "00467768-6228-2272-4663-277478268005"
 
 AUTHORIZED, PROVISIONING, PROVISIONED = b"\x02", b"\x03", b"\x04"
 UNABLE_TO_CONNECT = b"\x03"
-INSUFFICIENT_AUTHORIZATION = 0x08
-"""How BlueZ says that somebody else is being served."""
 _SCAN_PATIENCE_S = 120.0
 _PACKET_TIME_S = 5.0
 """Longer than the rest of a packet is waited for."""
@@ -161,31 +159,6 @@ def test_bluetoothd_is_restarted_in_the_middle(
     seconds = time.monotonic() - started_s
     record_property("from bluetoothd's restart to a phone's subscriptions, s", f"{seconds:.0f}")
     joins(phone, access_point)
-
-
-def test_two_phones_at_once_do_not_disturb_each_other(
-    pi: Pi, product: Product, phone: Phone, other_phone: Phone, access_point: AccessPoint
-) -> None:
-    from bumble.att import ATT_Error
-
-    pid = product.pid
-    bring(phone)
-    bring(other_phone)
-    phone.writes(COMMAND, packet(3))
-    assert len(strings(phone.is_told(RESULT))) == 4
-    assert other_phone.reads(STATE) == AUTHORIZED
-    with pytest.raises(ATT_Error) as refused:
-        other_phone.writes(COMMAND, wifi("Elsewhere", "some-password"))
-    assert refused.value.error_code == INSUFFICIENT_AUTHORIZATION
-
-    joins(phone, access_point)
-    phone.disconnects()
-    other_phone.disconnects()
-    assert product.pid == pid
-    pi.run("sensed setup open")
-    bring(other_phone)
-    other_phone.writes(COMMAND, packet(3))
-    assert len(strings(other_phone.is_told(RESULT))) == 4
 
 
 def test_hostile_writes_do_no_harm(

@@ -26,7 +26,7 @@ from harness.patience import PATIENCE_S
 T = TypeVar("T")
 
 _PI_ADDRESS = "B8:27:EB:00:00:01/P"
-_PHONE_ADDRESSES = ("C0:FF:EE:00:00:02", "C0:FF:EE:00:00:03")
+_PHONE_ADDRESS = "C0:FF:EE:00:00:02"
 _MTU = 185
 
 
@@ -86,14 +86,11 @@ class Air:
 
 
 class Phone:
-    """Scans, connects, reads, writes and subscribes, as an app would.
+    """Scans, connects, reads, writes and subscribes, as an app would."""
 
-    ``number`` tells phones apart: there are two addresses.
-    """
-
-    def __init__(self, background: Background, air: Air, *, number: int = 0) -> None:
+    def __init__(self, background: Background, air: Air) -> None:
         self._background = background
-        self._device: Device = background.call(_power_on(air.link, number))
+        self._device: Device = background.call(_power_on(air.link))
         self._peer: Peer | None = None
         self._values: dict[str, queue.Queue[bytes]] = {}
 
@@ -163,11 +160,10 @@ class Phone:
         return self._background.call(work, within_s=within_s)
 
 
-async def _power_on(link: LocalLink, number: int) -> Device:
-    public = f"C0:FF:EE:00:01:0{number}/P"
-    controller = Controller(f"phone {number}", link=link, public_address=public)
+async def _power_on(link: LocalLink) -> Device:
+    controller = Controller("phone", link=link, public_address="C0:FF:EE:00:00:01/P")
     host = Host(controller, AsyncPipeSink(controller))
-    device = Device(name="phone", address=Address(_PHONE_ADDRESSES[number]), host=host)
+    device = Device(name="phone", address=Address(_PHONE_ADDRESS), host=host)
     await device.power_on()
     return device
 
