@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import socket
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -50,6 +52,7 @@ _UNSPECIFIED: Final = 128
 _FAREWELLS: Final = {141: Cause.NO_ACKNOWLEDGEMENT, 142: Cause.TAKEN_OVER}
 """DISCONNECT's reason codes, the first of them also paho's own."""
 _PROTOCOLS: Final = {"3.1.1": aiomqtt.ProtocolVersion.V311, "5": aiomqtt.ProtocolVersion.V5}
+_A_LITTLE_S: Final = 0.01
 _MOST_UNACKNOWLEDGED: Final = 1000  # bounded by our own queues; paho must not hold back
 
 _LONGEST_PACKET: Final = 256 * 1024
@@ -262,6 +265,15 @@ class _Session(aiomqtt.Client):
     def abort(self) -> None:
         """Close the socket and everything that watches it."""
         self._client._sock_close()  # noqa: SLF001 - closing it from outside leaves the watchers
+
+    async def _misc_loop(self) -> None:
+        """Keep alive; aiomqtt looks once a second whether there is anything to do."""
+        client: Any = self._client  # paho tells nobody when its next ping is due
+        while client.loop_misc() == 0:
+            heard_s = min(client._last_msg_out, client._last_bytes_received)  # noqa: SLF001
+            asked_s = client._ping_t or math.inf  # noqa: SLF001
+            due_s = min(heard_s, asked_s) + client.keepalive
+            await asyncio.sleep(max(due_s - time.monotonic(), _A_LITTLE_S))
 
     def _on_connect(
         self, client: Any, userdata: Any, flags: Any, reason: Any, properties: Any = None
