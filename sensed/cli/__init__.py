@@ -31,15 +31,15 @@ EXIT_WRONG_USE: Final = 2
 EXIT_INTERRUPTED: Final = 130
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of the whole command line."""
+def build_parser(names: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
+    """Return the parser of the whole command line, or of some commands of it."""
     parser = argparse.ArgumentParser(
         prog="sensed",
         description="Read a smart meter's HAN port, show its state on a light, relay the readings.",
     )
     parser.add_argument("--version", action="version", version=f"sensed {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for name in COMMANDS:
+    for name in names:
         module = importlib.import_module(f"sensed.cli.{name}")
         command = commands.add_parser(name, help=module.SUMMARY, description=module.SUMMARY)
         module.add_arguments(command)
@@ -49,7 +49,10 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
-    args = build_parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    # The daemon has no use for the other commands and what they import.
+    named = [name for name in words[:1] if name in COMMANDS]
+    args = build_parser(named or COMMANDS).parse_args(words)
     try:
         code: int = args.main(args)
         sys.stdout.flush()

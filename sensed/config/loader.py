@@ -9,7 +9,6 @@ import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
@@ -122,5 +121,7 @@ def _unreadable(path: Path, error: OSError) -> ConfigError:
 
 
 def _nearest(word: str, known: Mapping[str, object]) -> str:
+    from difflib import get_close_matches  # needed for a mistake only
+
     match = get_close_matches(word, known, n=1)
     return f"; write {match[0]}" if match else ""

@@ -7,6 +7,7 @@ import importlib.metadata
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from sensed.errors import ConfigError, LightError
@@ -15,6 +16,7 @@ _LINES: Final = 3
 _HIGHEST_LINE: Final = 27
 _OLDEST_MAJOR: Final = 2
 _FULL_PERCENT: Final = 100
+_DEVICES: Final = Path("/dev")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,7 @@ class GpioDriver:
         """Import gpiozero and take the lines. Blocks: call it in a thread."""
         with _failures("The light's GPIO lines cannot be had"):
             check_library()
+            _check_chip()
             import gpiozero
 
             self._led = gpiozero.RGBLED(
@@ -96,6 +99,13 @@ def check_library() -> None:
         raise LightError("The light needs gpiozero 2.0 or later; it is not installed.") from None
     if int(version.split(".")[0]) < _OLDEST_MAJOR:
         raise LightError(f"The light needs gpiozero 2.0 or later; {version} is installed.")
+
+
+def _check_chip() -> None:
+    """Raise LightError where there are no lines at all: their library is not needed then."""
+    chosen = "GPIOZERO_PIN_FACTORY" in os.environ
+    if not chosen and next(_DEVICES.glob("gpiochip*"), None) is None:
+        raise LightError("The light needs GPIO lines; this machine has none.")
 
 
 def _pin_factory(*, dimmed: bool) -> Any:

@@ -10,8 +10,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
@@ -32,6 +34,9 @@ _log = structlog.get_logger(__name__)
 
 CALL_TIMEOUT_S: Final = 25.0
 _CONNECT_TIMEOUT_S: Final = 10.0
+
+_ADDRESS_OF_PATH: Final = "unix:path="
+_USUAL_ADDRESS: Final = "unix:path=/var/run/dbus/system_bus_socket"
 
 _DBUS: Final = "org.freedesktop.DBus"
 _DBUS_PATH: Final = "/org/freedesktop/DBus"
@@ -92,6 +97,8 @@ class Bus:
     @classmethod
     async def connect(cls) -> Bus:
         """Connect to the system bus. Raises BusError when there is none."""
+        if not _may_be_there():
+            raise BusError(DISCONNECTED, "cannot connect: there is no such socket")
         # The import takes seconds on a small board; meanwhile the meter is read on.
         library = await asyncio.to_thread(_library)
         failures = (OSError, TimeoutError, EOFError, library.AuthError)
@@ -346,6 +353,14 @@ class Bus:
 async def _end_of(connection: Any) -> None:
     with contextlib.suppress(OSError, EOFError):
         await connection.wait_for_disconnect()
+
+
+def _may_be_there() -> bool:
+    """Tell whether connecting is worth a try: without a bus its library is not needed either."""
+    address = os.environ.get("DBUS_SYSTEM_BUS_ADDRESS", _USUAL_ADDRESS)
+    path = address.removeprefix(_ADDRESS_OF_PATH)
+    plain = path != address and not set(path) & set(",;%")
+    return not plain or Path(path).exists()
 
 
 def _library() -> ModuleType:

@@ -10,18 +10,21 @@ one. Everything here blocks and belongs in a thread.
 from __future__ import annotations
 
 import contextlib
-import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sensed.errors import UplinkError
 from sensed.uplink.backlog import Entry
 
-_DAMAGED: Final = frozenset(
-    # The last is about statements: ours are right, so the table is not ours.
-    {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
-)
+if TYPE_CHECKING:
+    import sqlite3
+
+_DAMAGED: Final = frozenset({1, 11, 26})
+"""SQLITE_ERROR, SQLITE_CORRUPT and SQLITE_NOTADB (sqlite.org/rescode.html).
+
+The first is about statements: ours are right, so the table is not ours.
+"""
 _PRIMARY_CODE: Final = 0xFF
 _BUSY_S: Final = 2.0
 _CREATE: Final = """
@@ -105,12 +108,16 @@ class Store:
         """Let go of the file."""
         database, self._database = self._database, None
         if database is not None:
+            import sqlite3
+
             with contextlib.suppress(sqlite3.Error):
                 database.close()
 
     @contextlib.contextmanager
     def _guarded(self, *, sync: bool = False) -> Iterator[sqlite3.Connection]:
         """Open the file for one transaction, which is on the disk at its end if ``sync``."""
+        import sqlite3  # 1 MiB of memory that a device whose broker stays needs not
+
         try:
             database = self._open()
             database.execute(f"PRAGMA synchronous = {'FULL' if sync else 'NORMAL'}")
@@ -129,6 +136,8 @@ class Store:
 
     def _open(self) -> sqlite3.Connection:
         if self._database is None:
+            import sqlite3
+
             database = sqlite3.connect(self._path, timeout=_BUSY_S, check_same_thread=False)
             self._database = database
             database.execute("PRAGMA journal_mode = WAL")

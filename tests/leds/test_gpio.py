@@ -4,6 +4,7 @@ import asyncio
 import importlib.metadata
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import gpiozero.pins.mock
 import pytest
@@ -106,8 +107,22 @@ def test_a_state_reaches_the_pins_at_the_right_times(
     run_on_fake_clock(main())
 
 
-def test_without_a_gpio_library_the_error_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_there_are_no_lines_gpiozero_is_not_asked(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.delenv("GPIOZERO_PIN_FACTORY", raising=False)
+    monkeypatch.setattr("sensed.leds.gpio._DEVICES", tmp_path)
+    monkeypatch.setitem(sys.modules, "gpiozero", None)
+    with pytest.raises(LightError, match=r"^The light needs GPIO lines; this machine has none\.$"):
+        GpioDriver(LightSettings()).open()
+
+
+def test_without_a_gpio_library_the_error_is_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("GPIOZERO_PIN_FACTORY", raising=False)
+    monkeypatch.setattr("sensed.leds.gpio._DEVICES", tmp_path)
+    (tmp_path / "gpiochip0").touch()
     monkeypatch.setitem(sys.modules, "lgpio", None)
     with pytest.raises(LightError, match=r"^The light's GPIO lines cannot be had: .*lgpio.*\.$"):
         GpioDriver(LightSettings(brightness_percent=50)).open()

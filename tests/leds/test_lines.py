@@ -12,7 +12,7 @@ import pytest
 from gpiozero.pins.local import LocalPiFactory
 
 from sensed.errors import LightError
-from sensed.leds import lines
+from sensed.leds import gpio, lines
 from sensed.leds.gpio import GpioDriver, LightSettings
 
 PI_3B = 0xA02082
@@ -124,6 +124,7 @@ def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kernel]:
         close(descriptor)
 
     monkeypatch.setattr(lines, "_DEVICES", tmp_path)
+    monkeypatch.setattr(gpio, "_DEVICES", tmp_path)
     monkeypatch.setattr(lines.fcntl, "ioctl", kernel.ioctl)
     monkeypatch.setattr(lines.os, "close", close_both)
     monkeypatch.setattr(LocalPiFactory, "_get_revision", lambda _: PI_3B)
@@ -184,7 +185,7 @@ def test_a_line_that_somebody_else_holds_is_told(kernel: Kernel) -> None:
 
 @pytest.mark.parametrize(
     ("labels", "said"),
-    [((), "there is no GPIO chip"), ((b"gpio-aggregator",), "no GPIO chip is that of a Rasp")],
+    [((), "this machine has none"), ((b"gpio-aggregator",), "no GPIO chip is that of a Rasp")],
 )
 def test_without_a_header_s_chip_it_says_so(
     kernel: Kernel, labels: tuple[bytes, ...], said: str

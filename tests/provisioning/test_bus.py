@@ -277,3 +277,16 @@ def test_nothing_else_imports_the_library(library: str) -> None:
         if "_vendor" not in path.parts and re.search(r"dbus_(next|fast)", path.read_text("utf-8"))
     ]
     assert importers == ["provisioning/_bus.py"]
+
+
+@pytest.mark.usefixtures("library")
+async def test_where_there_is_no_bus_its_library_is_not_loaded(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def never() -> Any:
+        raise AssertionError("the library was loaded")
+
+    monkeypatch.setattr("sensed.provisioning._bus._library", never)
+    monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={tmp_path}/bus")
+    with pytest.raises(BusError, match="there is no such socket"):
+        await Bus.connect()

@@ -6,7 +6,6 @@ text in the list or by the system title, settles how the values are scaled.
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from sensed.errors import ConfigError
@@ -33,6 +32,8 @@ def layout_fault(keys: Sequence[str]) -> str | None:
     named = [key for key in keys if key != PASS_OVER]
     for key in named:
         if key not in READING_KEYS:
+            from difflib import get_close_matches  # needed for a mistake only
+
             near = get_close_matches(key, READING_KEYS, n=1)
             hint = f", did you mean {near[0]}" if near else ""
             return f'must name reading keys or "{PASS_OVER}"; {key!r} is neither{hint}'
