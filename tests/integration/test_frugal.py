@@ -16,7 +16,7 @@ from tests.integration.tools import config_file, ended, playing, sensed
 from tests.mosquitto import Mosquitto
 from tests.uplink.tools import listening
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("own_lines")]
 
 UNUSED = {
     "bleak",
@@ -44,8 +44,13 @@ def surroundings(directory: Path) -> dict[str, str]:
         "STATE_DIRECTORY": str(directory / "state"),
         "RUNTIME_DIRECTORY": str(directory / "run"),
         "DBUS_SYSTEM_BUS_ADDRESS": f"unix:path={directory}/no-bus",
-        "GPIOZERO_PIN_FACTORY": "lgpio",
     }
+
+
+@pytest.fixture
+def own_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What holds the light's lines is what does so on a Pi."""
+    monkeypatch.delenv("GPIOZERO_PIN_FACTORY", raising=False)
 
 
 @pytest.mark.skipif(bool(list(Path("/dev").glob("gpiochip*"))), reason="this machine has GPIO")
