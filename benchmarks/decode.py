@@ -1,7 +1,7 @@
-"""What decoding a telegram costs: sensed beside amshan and gurux-dlms, in one process.
+"""What decoding a telegram costs: sensed beside its peers, in one process.
 
-Run ``python -m benchmarks.decode`` with amshan and gurux-dlms installed; peers that
-are missing are left out. Telegrams come from the simulator.
+Run ``python -m benchmarks.decode`` with amshan, gurux-dlms and smartmeter-datacollector
+installed; who is missing is left out. Telegrams come from the simulator.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from itertools import islice
 from time import process_time_ns
@@ -106,9 +106,31 @@ def gurux_run(wires: list[bytes]) -> Run:
     return run
 
 
+def collector_run(wires: list[bytes]) -> Run:
+    """Decode with smartmeter-datacollector's parser, framing included."""
+    import logging
+
+    from smartmeter_datacollector.smartmeter.cosem import Cosem
+    from smartmeter_datacollector.smartmeter.hdlc_dlms_parser import HdlcDlmsParser
+
+    logging.getLogger("smartmeter").setLevel(logging.CRITICAL)
+    parser = HdlcDlmsParser(Cosem("bench"))
+
+    def decode(wire: bytes) -> Any:
+        parser.append_to_hdlc_buffer(wire)
+        if not parser.extract_data_from_hdlc_frames():
+            return None
+        moment = parser.extract_message_time()
+        objects = parser.parse_to_dlms_objects()
+        return parser.convert_dlms_bundle_to_reader_data(objects, moment) if objects else None
+
+    return lambda: [decode(wire) for wire in wires]
+
+
 PEERS: dict[str, tuple[str, Callable[[list[bytes]], Run]]] = {
     "amshan": ("han", amshan_run),
     "gurux": ("gurux_dlms", gurux_run),
+    "collector": ("smartmeter_datacollector", collector_run),
 }
 
 
@@ -130,31 +152,51 @@ def cost_us(runs: dict[str, Run], per_run: int) -> dict[str, float]:
     return best
 
 
-def compare() -> None:
-    """Print cost relative to amshan, and how many times as fast sensed is."""
-    peers = {
+def peers_here() -> dict[str, Callable[[list[bytes]], Run]]:
+    """Return the peers that are installed."""
+    return {
         name: make
         for name, (package, make) in PEERS.items()
         if importlib.util.find_spec(package) is not None
     }
+
+
+def reads(run: Run) -> bool:
+    """Tell whether a peer gets anything out of its telegrams; some fail on lists unknown."""
+    try:
+        return any(run())
+    except (TypeError, ValueError):
+        return False
+
+
+def costs() -> Iterator[tuple[str, int, dict[str, float]]]:
+    """Yield each telegram's name, octets and cost by contestant; who gets nothing is left out."""
+    peers = peers_here()
+    for label, model, kind in _TELEGRAMS:
+        wires = telegrams(model, kind, 4)
+        runs = {"sensed": sensed_run(wires), "octetwise": octetwise_run(wires)}
+        runs |= {name: make(wires) for name, make in peers.items()}
+        silent = {name for name in peers if not reads(runs[name])}
+        able = {name: run for name, run in runs.items() if name not in silent}
+        yield label, len(wires[0]), cost_us(able, len(wires))
+
+
+def compare() -> None:
+    """Print cost relative to amshan, and how many times as fast sensed is."""
+    peers = peers_here()
     columns = ["sensed", "octetwise", *peers]
     print(
         f"{'telegram':<18}{'octets':>7}"
         + "".join(f"{name:>11}" for name in columns)
         + f"{'faster':>9}"
     )
-    for label, model, kind in _TELEGRAMS:
-        wires = telegrams(model, kind, 4)
-        runs = {"sensed": sensed_run(wires), "octetwise": octetwise_run(wires)}
-        runs |= {name: make(wires) for name, make in peers.items()}
-        silent = {name for name in peers if not any(runs[name]())}
-        cost = cost_us({name: run for name, run in runs.items() if name not in silent}, len(wires))
+    for label, octets, cost in costs():
         base = cost.get("amshan", cost["sensed"])
         shares = "".join(
-            f"{'no result':>11}" if name in silent else f"{cost[name] / base:>11.4f}"
+            f"{cost[name] / base:>11.4f}" if name in cost else f"{'no result':>11}"
             for name in columns
         )
-        print(f"{label:<18}{len(wires[0]):>7}{shares}{base / cost['sensed']:>8.1f}x")
+        print(f"{label:<18}{octets:>7}{shares}{base / cost['sensed']:>8.1f}x")
     if "amshan" not in peers:
         print("amshan is not installed: costs are relative to sensed itself")
 

@@ -14,10 +14,12 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import NamedTuple
 
-from benchmarks.uplink_latency import broker
+from benchmarks.rig import broker
 from sensed.simulator import METERS
 from sensed.simulator.fleet import FleetReport, FleetSettings, run_fleet
 from sensed.uplink import BrokerSettings
@@ -63,13 +65,28 @@ def tell(report: FleetReport) -> None:
     )
 
 
-def main() -> int:
-    """Run, count and compare."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--devices", type=int, default=500)
-    parser.add_argument("--seconds", type=float, default=300)
-    parser.add_argument("--meter", default="aidon-3ph-tn")
-    options = parser.parse_args()
+class Outcome(NamedTuple):
+    """What a fleet sent and what of it arrived; ``cpu_ms_per_list`` is all its devices'."""
+
+    report: FleetReport
+    distinct: int
+    messages: int
+    doubled: int
+    cpu_ms_per_list: float
+
+    @property
+    def lost(self) -> int:
+        """Lists that did not arrive."""
+        return self.report.lists - self.distinct
+
+
+def measure(
+    devices: int,
+    seconds: float,
+    meter: str = "aidon-3ph-tn",
+    on_report: Callable[[FleetReport], None] = lambda _report: None,
+) -> Outcome:
+    """Run a fleet on a broker of its own and count what arrives."""
     with tempfile.TemporaryDirectory() as directory, broker(Path(directory)) as port:
         ours, theirs = multiprocessing.Pipe()
         counter = multiprocessing.Process(target=count, args=(port, theirs))
@@ -77,17 +94,32 @@ def main() -> int:
         ours.recv()
         settings = FleetSettings(
             broker=BrokerSettings(host="127.0.0.1", port=port, device_id="device"),
-            devices=options.devices,
-            seconds=options.seconds,
+            devices=devices,
+            seconds=seconds,
         )
-        report = asyncio.run(run_fleet(settings, METERS[options.meter], on_report=tell))
+        used_s = time.process_time()
+        report = asyncio.run(run_fleet(settings, METERS[meter], on_report=on_report))
+        used_s = time.process_time() - used_s
         ours.send("stop")
         distinct, messages, doubled = ours.recv()
         counter.join()
-    lost = report.lists - distinct
-    print(f"{report.lists} lists sent, {distinct} arrived in {messages} messages, {lost} lost")
-    print(f"{doubled} doubled on history, failures {report.failures}")
-    return 1 if lost else 0
+    return Outcome(report, distinct, messages, doubled, used_s / max(1, report.lists) * 1e3)
+
+
+def main() -> int:
+    """Run, count and compare."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--devices", type=int, default=500)
+    parser.add_argument("--seconds", type=float, default=300)
+    parser.add_argument("--meter", default="aidon-3ph-tn")
+    options = parser.parse_args()
+    found = measure(options.devices, options.seconds, options.meter, tell)
+    print(
+        f"{found.report.lists} lists sent, {found.distinct} arrived in {found.messages} messages, "
+        f"{found.lost} lost, {found.cpu_ms_per_list:.2f} ms of CPU per list"
+    )
+    print(f"{found.doubled} doubled on history, failures {found.report.failures}")
+    return 1 if found.lost else 0
 
 
 if __name__ == "__main__":

@@ -1,194 +1,125 @@
-"""The whole daemon: last octet on the tty to the message at a subscriber, and CPU per list.
+"""Last octet on the tty to the message at a subscriber, and CPU per list, in whole daemons.
 
-Beside it, list by list, the least that can do the way: what tty, broker and machine take.
-Run ``python -m benchmarks.uplink_latency``; needs mosquitto. Prints the load of the
-machine and the time its host took from it with the figures, which are worth little on
-a busy one.
+Beside sensed, list by list: smartmeter-datacollector, where it is installed, with the sink
+that sends one message per list, and the least that can do the way, a bare relay: what tty,
+broker and machine take. Run ``python -m benchmarks.uplink_latency``; needs mosquitto.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import shutil
-import socket
-import subprocess
-import sys
 import tempfile
 import time
-import tty
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median, quantiles
 
-from sensed.simulator import METERS, MeterSimulator
+from benchmarks import rig
+from benchmarks.daemon import wires
 
-# Knows only where a Kamstrup list ends, and sends as many octets as sensed does.
-_RELAY = """
-import os, socket, sys
-port = os.open(sys.argv[1], os.O_RDONLY | os.O_NOCTTY)
-broker = socket.create_connection(("127.0.0.1", int(sys.argv[2])))
-broker.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-broker.sendall(b"\\x10\\x11\\x00\\x04MQTT\\x04\\x02\\x00\\x00\\x00\\x05relay")
-broker.recv(4)
-message = b"\\x00\\x0abare/relay" + bytes(330)
-message = bytes((0x30, len(message) % 128 | 128, len(message) // 128)) + message
-held = b""
-while True:
-    held += os.read(port, 1024)
-    if len(held) > 20 and held.endswith(b"\\x7e"):
-        held = b""
-        broker.sendall(message)
-"""
-_TICK_S = 1 / os.sysconf("SC_CLK_TCK")
+_UNCOUNTED = 50
+_SETTLE_S = 2.0
+_WITHIN_S = 5.0
 
 
-@contextmanager
-def broker(directory: Path) -> Iterator[int]:
-    """Run a mosquitto on a free loopback port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    config = directory / "mosquitto.conf"
-    config.write_text(
-        f"listener {port} 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\n"
-        "max_queued_messages 0\n"
-    )
-    program = shutil.which("mosquitto", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
-    process = subprocess.Popen(  # noqa: S603 - found on the path
-        [program or "mosquitto", "-c", str(config)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        for _ in range(200):
-            try:
-                socket.create_connection(("127.0.0.1", port)).close()
-                break
-            except OSError:
-                time.sleep(0.02)
-        yield port
-    finally:
-        process.terminate()
-        process.wait()
+@dataclass(slots=True)
+class Way:
+    """One program on its way from a tty of its own to a subscriber of its own."""
+
+    line: rig.Tty
+    listener: rig.Subscriber
+    process_id: int
+    delays_s: list[float] = field(default_factory=list)
+    lost: int = 0
+    cpu_s: float = 0.0
+
+    @property
+    def median_ms(self) -> float:
+        """The middle delay."""
+        return median(self.delays_s) * 1e3
+
+    @property
+    def hundredth_ms(self) -> float:
+        """The delay that one list in a hundred exceeds."""
+        return quantiles(self.delays_s, n=100)[98] * 1e3
+
+    @property
+    def cpu_ms_per_list(self) -> float:
+        """User and system time."""
+        return self.cpu_s / (len(self.delays_s) + self.lost) * 1e3
 
 
-def subscriber(port: int, topic: bytes) -> socket.socket:
-    """Return a bare socket subscribed to one topic."""
-    sock = socket.create_connection(("127.0.0.1", port))
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    rest = b"\x00\x01" + len(topic).to_bytes(2, "big") + topic + b"\x00"
-    sock.sendall(connect(b"listen-" + topic[-5:]) + bytes((0x82, len(rest))) + rest)
-    sock.settimeout(5)
-    received = b""
-    while len(received) < len(b"\x20\x02\x00\x00\x90\x03\x00\x01\x00"):
-        received += sock.recv(100)
-    return sock
+def measure(lists: int, every_s: float) -> dict[str, Way]:
+    """Send ``lists`` on each way in turn, ``every_s`` apart."""
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        port = stack.enter_context(rig.broker(directory))
+        ways = {}
+
+        def open_way(
+            name: str, topic: str, command: list[str], environment: dict[str, str] | None = None
+        ) -> None:
+            listener = rig.Subscriber(port, topic)
+            process = stack.enter_context(rig.running(command, environment))
+            ways[name] = Way(lines[name], listener, process.pid)
+
+        lines = {
+            name: stack.enter_context(rig.Tty())
+            for name in ("sensed", "smartmeter-datacollector", "bare relay")
+        }
+        path = {name: line.path for name, line in lines.items()}
+        open_way(
+            "sensed",
+            "sensed/bench/phases",
+            rig.sensed_command(directory, path["sensed"], port),
+            rig.sensed_environment(directory, None),
+        )
+        collector = rig.collector_command(directory, path["smartmeter-datacollector"], port)
+        if collector is not None:
+            open_way("smartmeter-datacollector", rig.COLLECTOR_TOPIC, collector)
+        open_way("bare relay", "bare/relay", rig.relay_command(path["bare relay"], port))
+        time.sleep(_SETTLE_S)
+        _take_turns(ways, lists, every_s)
+    return ways
 
 
-def connect(identifier: bytes) -> bytes:
-    """Return a CONNECT packet without a keepalive."""
-    rest = b"\x00\x04MQTT\x04\x02\x00\x00" + len(identifier).to_bytes(2, "big") + identifier
-    return bytes((0x10, len(rest))) + rest
-
-
-@contextmanager
-def bare_relay(port: int) -> Iterator[int]:
-    """Run the least that can do the way: octets in, one message out; give its tty's other end."""
-    master, slave = os.openpty()
-    tty.setraw(slave)
-    process = subprocess.Popen([sys.executable, "-c", _RELAY, os.ttyname(slave), str(port)])  # noqa: S603 - this very program
-    try:
-        yield master
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def cpu_s(process_id: int) -> float:
-    """User and system time of a process, its threads included."""
-    fields = Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) * _TICK_S
-
-
-def stolen_share(before: list[int], after: list[int]) -> float:
-    """Share of the processors' time that went to other machines of the host (proc(5), steal)."""
-    spent = [late - early for early, late in zip(before, after, strict=True)]
-    return spent[7] / sum(spent[:8])
-
-
-def processor_times() -> list[int]:
-    """Ticks of all processors together, by what they went to."""
-    return [int(field) for field in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]]
+def _take_turns(ways: dict[str, Way], lists: int, every_s: float) -> None:
+    source = wires()
+    for number in range(-_UNCOUNTED, lists):
+        if number == 0:
+            for way in ways.values():
+                way.cpu_s = -rig.usage(way.process_id).cpu_s
+        wire = next(source)
+        for way in ways.values():
+            way.line.write(wire)
+            written_s = time.monotonic()
+            came = way.listener.publishes(1, _WITHIN_S)
+            if number >= 0 and came:
+                way.delays_s.append(time.monotonic() - written_s)
+            way.lost += number >= 0 and not came
+            time.sleep(every_s)
+    for way in ways.values():
+        way.cpu_s += rig.usage(way.process_id).cpu_s
 
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.uplink_latency", description=__doc__
+    )
     parser.add_argument("--lists", type=int, default=1000)
     parser.add_argument("--every", type=float, default=0.05, help="seconds between lists")
     options = parser.parse_args()
-    with ExitStack() as stack:
-        directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        port = stack.enter_context(broker(directory))
-        relay = stack.enter_context(bare_relay(port))
-        master, slave = os.openpty()
-        tty.setraw(slave)
-        config = directory / "sensed.toml"
-        config.write_text(
-            f'[device]\nid = "bench"\n[meter]\nport = "{os.ttyname(slave)}"\n'
-            f'[mqtt]\nhost = "127.0.0.1"\nport = {port}\n'
-        )
-        daemon = subprocess.Popen(  # noqa: S603 - this very program
-            [sys.executable, "-m", "sensed", "run", "--config", str(config)],
-            stderr=subprocess.DEVNULL,
-        )
-        stack.callback(daemon.wait)
-        stack.callback(daemon.terminate)
-        ways = {
-            "sensed": (master, stack.enter_context(subscriber(port, b"sensed/bench/phases"))),
-            "bare relay": (relay, stack.enter_context(subscriber(port, b"bare/relay"))),
-        }
-        before = processor_times()
-        delays_s, used_s = measure(daemon.pid, ways, options)
-        stolen = stolen_share(before, processor_times())
-    for name, delays in delays_s.items():
+    rig.compile_sensed()
+    load = rig.Load()
+    for name, way in measure(options.lists, options.every).items():
         print(
-            f"{name:10}  median {median(delays) * 1e3:.2f} ms, "
-            f"99th percentile {quantiles(delays, n=100)[98] * 1e3:.2f} ms"
+            f"{name:25} median {way.median_ms:.2f} ms, 99th percentile {way.hundredth_ms:.2f} ms, "
+            f"CPU {way.cpu_ms_per_list:.2f} ms per list, {way.lost} lost"
         )
-    print(
-        f"CPU {used_s * 1e3:.2f} ms per list "
-        f"({options.lists} lists, load {os.getloadavg()[0]:.1f}, {stolen:.1%} stolen)"
-    )
-
-
-def measure(
-    process_id: int, ways: dict[str, tuple[int, socket.socket]], options: argparse.Namespace
-) -> tuple[dict[str, list[float]], float]:
-    """Return the delay of each list in seconds on each way, and the daemon's CPU per list."""
-    telegrams = MeterSimulator(METERS["kamstrup-3ph"]).telegrams()
-    time.sleep(2)
-    delays_s: dict[str, list[float]] = {name: [] for name in ways}
-    began_s = 0.0
-    for number in range(-50, options.lists):
-        telegram = next(telegrams)
-        while telegram.reading.current_l1_a is None:
-            telegram = next(telegrams)
-        if number == 0:
-            began_s = cpu_s(process_id)
-        for name, (master, sock) in ways.items():
-            os.write(master, telegram.wire)
-            written_s = time.monotonic()
-            try:
-                sock.recv(65536)
-            except TimeoutError:
-                continue  # the port is still looking for its settings
-            if number >= 0:
-                delays_s[name].append(time.monotonic() - written_s)
-            time.sleep(options.every)
-    return delays_s, (cpu_s(process_id) - began_s) / options.lists
+    print(f"{options.lists} lists, {load.words()}, {os.cpu_count()} processors")
 
 
 if __name__ == "__main__":
