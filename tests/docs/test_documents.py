@@ -49,6 +49,8 @@ OF_OTHERS = {
     "max_queued_messages",  # mosquitto
     "use_identity_as_username",  # mosquitto
     "total_increasing",  # Home Assistant
+    "kamstrup_han",  # smartmeter-datacollector
+    "write_bytes",  # the kernel
 }
 """Names in documents that other programs have given."""
 _SETTING = re.compile(rf"({'|'.join(SECTIONS)})\.[a-z][a-z0-9_]*")
@@ -60,7 +62,7 @@ WORDS_OF_THE_PROGRAM = frozenset(
     for path in (REPOSITORY / "sensed").rglob("*.py")
     if "_vendor" not in path.parts
     for word in _NAME.findall(text_of(path))
-)
+) | {path.stem for path in (REPOSITORY / "benchmarks").glob("*.py")}
 PATHS = [
     path.relative_to(REPOSITORY).as_posix()
     for folder in ("docs", "examples", "fuzz", "scripts", "sensed", "systemd", "tests")
