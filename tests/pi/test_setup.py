@@ -186,14 +186,16 @@ def test_silent_phone_loses_its_link_and_may_come_back(
 
 
 def test_setup_is_over_after_success_and_opens_on_request(
-    pi: Pi, phone: Phone, access_point: AccessPoint
+    *, pi: Pi, product: Product, broker: Broker, phone: Phone, access_point: AccessPoint
 ) -> None:
     start = pi.journal_position()
     joins(bring(phone), access_point)
     phone.disconnects()
-    pi.waits_for_words("Set-up over Bluetooth is closed", after=start)
     with pytest.raises((TimeoutError, queue.Empty)):
         phone.sees(service=SERVICE, within_s=20)
+    broker.on()
+    product.configure(broker)
+    pi.waits_for_words("Set-up over Bluetooth is closed", after=start)
 
     pi.run("sensed setup open")
     bring(phone)
