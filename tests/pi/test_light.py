@@ -107,9 +107,7 @@ def test_a_steady_light_costs_next_to_nothing(
 ) -> None:
     pi.write("/tmp/light_cost.py", (_BENCH / "light_cost.py").read_text())
     with product.stopped():
-        shares = json.loads(
-            pi.run("GPIOZERO_PIN_FACTORY=lgpio LG_WD=/tmp python3 /tmp/light_cost.py")
-        )
+        shares = json.loads(pi.run("python3 /tmp/light_cost.py"))
 
     for state, share in shares.items():
         record_property(f"the light's share of a core, {state}", f"{share:.4f}")
