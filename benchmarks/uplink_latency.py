@@ -56,7 +56,7 @@ def measure(lists: int, every_s: float) -> dict[str, Way]:
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         port = stack.enter_context(rig.broker(directory))
-        ways = {}
+        ways: dict[str, Way] = {}
 
         def open_way(
             name: str, topic: str, command: list[str], environment: dict[str, str] | None = None
