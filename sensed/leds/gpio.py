@@ -56,12 +56,19 @@ class GpioDriver:
             _check_chip()
             import gpiozero
 
-            self._led = gpiozero.RGBLED(
-                *self._settings.pins,
-                active_high=not self._settings.active_low,
-                pwm=self._dimmed,
-                pin_factory=_pin_factory(dimmed=self._dimmed),
-            )
+            factory = _pin_factory(dimmed=self._dimmed)
+            try:
+                self._led = gpiozero.RGBLED(
+                    *self._settings.pins,
+                    active_high=not self._settings.active_low,
+                    pwm=self._dimmed,
+                    pin_factory=factory,
+                )
+            except BaseException:
+                # Else the lines that could be had would be in the next attempt's way.
+                if factory is not None and not self._dimmed:
+                    factory.close()
+                raise
 
     def set(self, red: bool, green: bool, blue: bool) -> None:  # noqa: FBT001 - see Driver
         """Switch the three lines."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import struct
+from collections import defaultdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -44,6 +45,9 @@ class LineFactory(LocalPiFactory):  # type: ignore[misc]  # gpiozero has no type
     def __init__(self) -> None:
         """Find the chip by its label. Raises OSError when there is none that may be opened."""
         super().__init__()
+        # The kernel knows who holds which line; gpiozero's own book outlives a failure.
+        self.pins: dict[Any, LinePin] = {}
+        self._reservations: defaultdict[Any, list[Any]] = defaultdict(list)
         self.chip = _header_chip()
         self.pin_class = LinePin
 

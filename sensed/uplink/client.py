@@ -270,7 +270,9 @@ class _Session(aiomqtt.Client):
         """Keep alive; aiomqtt looks once a second whether there is anything to do."""
         client: Any = self._client  # paho tells nobody when its next ping is due
         while client.loop_misc() == 0:
-            heard_s = min(client._last_msg_out, client._last_bytes_received)  # noqa: SLF001
+            # The last of these is the name that paho 2.1 has for it.
+            names = ("_last_msg_out", "_last_bytes_received", "_last_msg_in")
+            heard_s = min(getattr(client, name) for name in names if hasattr(client, name))
             asked_s = client._ping_t or math.inf  # noqa: SLF001
             due_s = min(heard_s, asked_s) + client.keepalive
             await asyncio.sleep(max(due_s - time.monotonic(), _A_LITTLE_S))

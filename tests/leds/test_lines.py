@@ -128,7 +128,6 @@ def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kernel]:
     monkeypatch.setattr(lines.fcntl, "ioctl", kernel.ioctl)
     monkeypatch.setattr(lines.os, "close", close_both)
     monkeypatch.setattr(LocalPiFactory, "_get_revision", lambda _: PI_3B)
-    monkeypatch.setattr(LocalPiFactory, "pins", {})
     monkeypatch.delenv("GPIOZERO_PIN_FACTORY", raising=False)
     yield kernel
     assert kernel.levels == {}, "a line was not given back"
