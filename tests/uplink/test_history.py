@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import json
 import os
@@ -389,7 +390,8 @@ async def test_a_meter_s_last_words_in_an_outage_reach_the_disk_without_another(
         await running.failed()
         running.send(POWER_ONLY)
         await until(path.exists)  # the file comes before its first row
-        await until(lambda: len(Store(path, most_rows=1000).read(0, 9)) == 1)
+        with contextlib.closing(Store(path, most_rows=1000)) as kept:
+            await until(lambda: len(kept.read(0, 9)) == 1)
 
 
 async def test_a_second_outage_is_kept_and_sent_like_the_first(
