@@ -79,7 +79,7 @@ def indicator(facts: Facts) -> Indicator:
     return Indicator.ACTIVE if held else Indicator.STARTING
 
 
-SETTLE_S: Final = 1.0
+SETTLE_S: Final = 0.3
 """How long a state must hold before it is shown, so that nothing flickers."""
 
 

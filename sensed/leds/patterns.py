@@ -1,7 +1,8 @@
 """What each state looks like: colours and rhythms as data.
 
 The number of flashes between two pauses tells the state, so that colour is never
-its only carrier. Flashes come at 2 Hz, below the three a second of WCAG 2.3.1.
+its only carrier. Flashes come at 2.94 Hz, below the three a second of WCAG 2.3.1, and
+no slower, so that the longest count is over well within two seconds.
 """
 
 from __future__ import annotations
@@ -47,8 +48,8 @@ YELLOW: Final = Colour(red=True, green=True, blue=False)
 MAGENTA: Final = Colour(red=True, green=False, blue=True)
 WHITE: Final = Colour(red=True, green=True, blue=True)
 
-FLASH_S: Final = 0.25
-GAP_S: Final = 0.25
+FLASH_S: Final = 0.17
+GAP_S: Final = 0.17
 
 
 def steady(colour: Colour) -> Pattern:
@@ -63,7 +64,7 @@ def flashes(colour: Colour, count: int, *, pause_s: float) -> Pattern:
 
 
 _COUNTS: Final[Mapping[str, tuple[int, float]]] = {
-    Indicator.NOT_CONFIGURED: (1, 1.75),
+    Indicator.NOT_CONFIGURED: (1, 1.83),
     Indicator.NO_METER_DATA: (2, 1.25),
     Indicator.NO_IP: (3, 1.25),
     Indicator.NO_CLOUD: (4, 1.25),
@@ -75,7 +76,7 @@ def _patterns(well: Colour, failed: Mapping[str, Colour]) -> Mapping[str, Patter
     return {
         Indicator.STARTING: steady(WHITE),
         Indicator.ACTIVE: steady(well),
-        Signal.IDENTIFY: flashes(WHITE, 1, pause_s=GAP_S),
+        Signal.IDENTIFY: flashes(WHITE, 1, pause_s=0.33),
         **{
             state: flashes(failed[state], count, pause_s=pause_s)
             for state, (count, pause_s) in _COUNTS.items()

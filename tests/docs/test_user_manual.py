@@ -208,7 +208,7 @@ def lit_times(pattern: Pattern, end_s: float) -> list[tuple[float, float]]:
         for step in pattern:
             length_s = min(step.seconds, end_s - now_s)
             if step.colour != OFF and length_s > 0:
-                times.append((now_s, length_s))
+                times.append((round(now_s, 6), round(length_s, 6)))
             now_s += step.seconds
     return times
 

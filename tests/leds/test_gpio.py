@@ -64,10 +64,10 @@ def test_a_dimmed_light_is_driven_by_pulse_width(monkeypatch: pytest.MonkeyPatch
 
 
 RHYTHMS = {
-    Indicator.NOT_CONFIGURED: ((17, 27), [0.25, 1.75]),
-    Indicator.NO_METER_DATA: ((17,), [0.25, 0.25, 0.25, 1.25]),
-    Indicator.NO_IP: ((17, 22), [*[0.25] * 5, 1.25]),
-    Indicator.NO_CLOUD: ((22,), [*[0.25] * 7, 1.25]),
+    Indicator.NOT_CONFIGURED: ((17, 27), [0.17, 1.83]),
+    Indicator.NO_METER_DATA: ((17,), [0.17, 0.17, 0.17, 1.25]),
+    Indicator.NO_IP: ((17, 22), [*[0.17] * 5, 1.25]),
+    Indicator.NO_CLOUD: ((22,), [*[0.17] * 7, 1.25]),
 }
 
 

@@ -84,17 +84,11 @@ def test_flashes_come_at_exact_times_without_drift() -> None:
             await asyncio.sleep(4)
             start = driver.seen[0][0]
             assert start == 10
-            assert [(at - start, colour) for at, colour in driver.seen[:9]] == [
-                (0.0, RED),
-                (0.25, OFF),
-                (0.5, RED),
-                (0.75, OFF),
-                (2.0, RED),
-                (2.25, OFF),
-                (2.5, RED),
-                (2.75, OFF),
-                (4.0, RED),
-            ]
+            times_s, colours = zip(*driver.seen[:9], strict=True)
+            assert colours == (RED, OFF) * 4 + (RED,)
+            assert [at_s - start for at_s in times_s] == pytest.approx(
+                [0.0, 0.17, 0.34, 0.51, 1.76, 1.93, 2.1, 2.27, 3.52], abs=1e-9
+            )
 
     run_on_fake_clock(main())
 
@@ -153,7 +147,7 @@ def test_after_the_host_slept_the_pattern_starts_anew_instead_of_racing() -> Non
             driver.seen.clear()
             await asyncio.sleep(3)
             lit = [at for at, colour in driver.seen if colour == BLUE]
-            assert len(lit) <= 5
+            assert len(lit) <= 6
             assert all(later - earlier >= 1 / 3 for earlier, later in pairwise(lit))
 
     run_on_fake_clock(main())

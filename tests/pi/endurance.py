@@ -58,10 +58,10 @@ def endure(
     before = product.holds()
     for cycle in range(_CYCLES):
         begin()
-        light.when_it_turns(off)
+        light.when_it_has_told(off)
         ended_s = time.monotonic()
         end()
-        seconds.append(light.when_it_turns("active") - ended_s)
+        seconds.append(light.when_it_has_told("active")[0] - ended_s)
         if cycle == _WARM_UP:
             before = product.holds()
     after = product.holds()

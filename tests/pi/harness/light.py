@@ -143,13 +143,26 @@ class Light:
         """Watch until it can be told what the light shows."""
         return self._watch(lambda _: True, "anything that can be told", within_s)
 
-    def when_it_turns(self, state: str, *, within_s: float = PATIENCE_S) -> float:
-        """Wait for the first glimpse of a state's colour and return when it was, monotonic."""
+    def when_it_has_told(self, state: str, *, within_s: float = PATIENCE_S) -> tuple[float, float]:
+        """Wait for a state's colour and for the last of its flashes; return when, monotonic.
+
+        The two times are of the first glimpse and of the darkness after the last flash, the
+        same for a steady light. Whether more flashes follow is for ``shows`` to tell.
+        """
+        wanted = STATES[state]
+        runs: list[Run] = []
         deadline_s = self._now_s() + within_s
-        while self.colour() != STATES[state].colour:
-            assert self._now_s() < deadline_s, f"no glimpse of {state} within {within_s:.0f} s"
+        while self._now_s() < deadline_s:
+            colour = self.colour()
+            if runs or colour == wanted.colour:
+                add_sample(runs, self._now_s(), colour)
+            flashes = [run for run in runs if run.colour == wanted.colour]
+            if flashes and wanted.flashes is None:
+                return flashes[0].start_s, flashes[0].start_s
+            if len(flashes) == wanted.flashes and colour == "dark":
+                return flashes[0].start_s, flashes[-1].end_s
             self._sleep(_SAMPLE_S)
-        return self._now_s()
+        raise AssertionError(f"the light did not tell {state} within {within_s:.0f} s")
 
     def shows(self, state: str, *, within_s: float = PATIENCE_S) -> None:
         """Wait until the light shows a state, by colour and by number of flashes."""

@@ -23,7 +23,7 @@ def watched(*shown: tuple[str, float]) -> list[Run]:
 
 
 def flashes(colour: str, count: int, *, pause_s: float = 1.25) -> list[tuple[str, float]]:
-    return [(colour, 0.25), ("dark", 0.25)] * (count - 1) + [(colour, 0.25), ("dark", pause_s)]
+    return [(colour, 0.17), ("dark", 0.17)] * (count - 1) + [(colour, 0.17), ("dark", pause_s)]
 
 
 def test_monitor_answer_is_read_as_register() -> None:
@@ -123,6 +123,25 @@ def test_state_is_waited_for_through_another() -> None:
     lamp = Lamp(*flashes("red", 2) * 6, ("green", math.inf))
 
     lamp.eye().shows("active", within_s=60)
+
+
+def test_a_state_is_told_when_its_last_flash_is_over() -> None:
+    lamp = Lamp(("green", 1.0), *flashes("red", 2) * 6)
+
+    told_s = lamp.eye().when_it_has_told("no_meter_data", within_s=60)
+    assert told_s == pytest.approx((1.0, 1.51), abs=2 * STEP_S)
+
+
+def test_a_steady_state_is_told_at_its_first_glimpse() -> None:
+    lamp = Lamp(*flashes("red", 2), ("green", math.inf))
+
+    told_s = lamp.eye().when_it_has_told("active", within_s=60)
+    assert told_s == pytest.approx((1.76, 1.76), abs=2 * STEP_S)
+
+
+def test_a_state_never_told_is_named() -> None:
+    with pytest.raises(AssertionError, match="did not tell no_ip within 60 s"):
+        Lamp(("green", math.inf)).eye().when_it_has_told("no_ip", within_s=60)
 
 
 def test_waiting_in_vain_says_what_was_seen() -> None:
