@@ -64,7 +64,7 @@ async def device(
 @contextlib.asynccontextmanager
 async def radio_of(page: Page, device: Device, *, mtu: int = 185) -> AsyncIterator[Radio]:
     """Give a page Bluetooth, before it is opened."""
-    radio = await Radio.install(page, device.bluez, mtu=mtu)
+    radio = await Radio(page, device.bluez, mtu=mtu).install()
     try:
         yield radio
     finally:

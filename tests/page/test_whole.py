@@ -87,7 +87,7 @@ async def test_from_not_configured_to_active(  # noqa: PLR0915 - one long way
         ):
             await until(lambda: bluez.advertisement, within_s=20)
             code = read_code(state)
-            radio = await Radio.install(page, bluez)
+            radio = await Radio(page, bluez).install()
             await page.go(f"{site.url}#v=1&k={code.compact}&n=sensed")
             await pictured(page, "1-start")
             await page.press_button("Find the device")

@@ -73,18 +73,19 @@ def forgotten(product: Product, meter: Meter, access_point: AccessPoint) -> None
     product.forget_everything()
 
 
-def code_of(pi: Pi) -> str:
-    (line,) = (line for line in pi.run("sensed setup code").splitlines() if "Set-up code" in line)
-    return line.rpartition(" ")[2]
-
-
 @pytest.mark.usefixtures("forgotten")
 def test_a_phone_with_the_code_takes_the_pi_from_nothing_to_active(
-    *, pi: Pi, phone: Phone, access_point: AccessPoint, broker: Broker, light: Light
+    *,
+    pi: Pi,
+    product: Product,
+    phone: Phone,
+    access_point: AccessPoint,
+    broker: Broker,
+    light: Light,
 ) -> None:
     broker.on()
     light.shows("not_configured")
-    code = code_of(pi)
+    code = product.setup_code()
     phone.connects_to(phone.sees(service=IMPROV))
     assert {IMPROV, ENCRYPTED} <= {service.lower() for service in phone.services()}
     client = Client(phone, code)
@@ -112,7 +113,7 @@ def test_a_phone_with_the_code_takes_the_pi_from_nothing_to_active(
 
 @pytest.mark.usefixtures("forgotten")
 def test_without_a_broker_it_is_found_by_its_own_service_and_wrong_codes_lock_it(
-    *, pi: Pi, phone: Phone, access_point: AccessPoint
+    *, pi: Pi, product: Product, phone: Phone, access_point: AccessPoint
 ) -> None:
     from sensed.provisioning.encrypted import End, SessionEndedError, SetupCode
 
@@ -129,9 +130,9 @@ def test_without_a_broker_it_is_found_by_its_own_service_and_wrong_codes_lock_it
     try:
         phone.connects_to(phone.sees(service=ENCRYPTED))
         with pytest.raises(SessionEndedError, match="Too many wrong"):
-            Client(phone, code_of(pi))
+            Client(phone, product.setup_code())
         phone.disconnects()
     finally:
         pi.run("rm /var/lib/sensed/setup-tries && systemctl restart sensed")
     phone.connects_to(phone.sees(service=ENCRYPTED))
-    assert Client(phone, code_of(pi)).ask("status")["ok"]
+    assert Client(phone, product.setup_code()).ask("status")["ok"]

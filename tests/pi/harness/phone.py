@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import queue
-from collections.abc import Coroutine
+import uuid
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from bumble.controller import Controller
-from bumble.core import AdvertisingData, ProtocolError
+from bumble.core import UUID, AdvertisingData, ProtocolError
 from bumble.device import Advertisement, Device, Peer
 from bumble.gatt_client import CharacteristicProxy
 from bumble.hci import Address
@@ -100,11 +101,11 @@ class Phone:
         def wanted(seen: Seen) -> bool:
             return (not service or service in seen.services) and (not name or name == seen.name)
 
-        return self._do(_scan(self._device, wanted), within_s)
+        return self._do(self.scan(wanted), within_s)
 
     def connects_to(self, seen: Seen, *, within_s: float = PATIENCE_S) -> None:
         """Connect, agree on an MTU and discover everything."""
-        self._peer = self._do(_connect(self._device, seen.address), within_s)
+        self._peer = self._do(self.connect(seen.address), within_s)
 
     def services(self) -> set[str]:
         """Return the services that were discovered."""
@@ -145,16 +146,39 @@ class Phone:
             self._peer = None
         self._values.clear()
 
+    async def scan(self, wanted: Callable[[Seen], bool]) -> Seen:
+        """Scan, on the background's loop, for a connectable device."""
+        found: asyncio.Future[Seen] = asyncio.get_running_loop().create_future()
+
+        def on_advertisement(advertisement: Advertisement) -> None:
+            seen = _read(advertisement)
+            if advertisement.is_connectable and wanted(seen) and not found.done():
+                found.set_result(seen)
+
+        self._device.on("advertisement", on_advertisement)
+        try:
+            await self._device.start_scanning()
+            return await found
+        finally:
+            self._device.remove_listener("advertisement", on_advertisement)
+            await self._device.stop_scanning()
+
+    async def connect(self, address: Address) -> Peer:
+        """Connect on the background's loop, agree on an MTU and discover everything."""
+        peer = Peer(await self._device.connect(address))
+        await peer.request_mtu(_MTU)
+        for service in await peer.discover_services():
+            await peer.discover_characteristics(service=service)
+        return peer
+
     def _connected(self) -> Peer:
         assert self._peer is not None, "the phone is not connected"
         return self._peer
 
     def _characteristic(self, uuid: str) -> CharacteristicProxy[bytes]:
-        for service in self._connected().services:
-            for characteristic in service.characteristics:
-                if str(characteristic.uuid).lower() == uuid.lower():
-                    return characteristic
-        raise AssertionError(f"the Pi has no characteristic {uuid}")
+        found = characteristic_of(self._connected(), uuid)
+        assert found is not None, f"the Pi has no characteristic {uuid}"
+        return found
 
     def _do(self, work: Coroutine[Any, Any, T], within_s: float) -> T:
         return self._background.call(work, within_s=within_s)
@@ -168,29 +192,13 @@ async def _power_on(link: LocalLink) -> Device:
     return device
 
 
-async def _scan(device: Device, wanted: Any) -> Seen:
-    found: asyncio.Future[Seen] = asyncio.get_running_loop().create_future()
-
-    def on_advertisement(advertisement: Advertisement) -> None:
-        seen = _read(advertisement)
-        if advertisement.is_connectable and wanted(seen) and not found.done():
-            found.set_result(seen)
-
-    device.on("advertisement", on_advertisement)
-    try:
-        await device.start_scanning()
-        return await found
-    finally:
-        device.remove_listener("advertisement", on_advertisement)
-        await device.stop_scanning()
-
-
-async def _connect(device: Device, address: Address) -> Peer:
-    peer = Peer(await device.connect(address))
-    await peer.request_mtu(_MTU)
-    for service in await peer.discover_services():
-        await peer.discover_characteristics(service=service)
-    return peer
+def characteristic_of(peer: Peer, uuid: str) -> CharacteristicProxy[bytes] | None:
+    """Return a discovered characteristic, None where there is none."""
+    for service in peer.services:
+        for characteristic in service.characteristics:
+            if str(characteristic.uuid).lower() == uuid.lower():
+                return characteristic
+    return None
 
 
 def _read(advertisement: Advertisement) -> Seen:
@@ -202,7 +210,7 @@ def _read(advertisement: Advertisement) -> Seen:
         AdvertisingData.COMPLETE_LIST_OF_16_BIT_SERVICE_CLASS_UUIDS,
         AdvertisingData.INCOMPLETE_LIST_OF_16_BIT_SERVICE_CLASS_UUIDS,
     ):
-        services |= {str(uuid).lower() for uuid in data.get(kind) or []}
+        services |= {_full(uuid) for uuid in data.get(kind) or []}
     service_data: dict[str, bytes] = {}
     for kind in (
         AdvertisingData.SERVICE_DATA_16_BIT_UUID,
@@ -210,10 +218,14 @@ def _read(advertisement: Advertisement) -> Seen:
     ):
         pair = data.get(kind)
         if isinstance(pair, tuple) and isinstance(pair[1], bytes):
-            service_data[str(pair[0]).lower()] = pair[1]
+            service_data[_full(pair[0])] = pair[1]
     return Seen(
         address=advertisement.address,
         name=str(data.get(AdvertisingData.COMPLETE_LOCAL_NAME) or ""),
         services=frozenset(services),
         service_data=service_data,
     )
+
+
+def _full(short: UUID) -> str:
+    return str(uuid.UUID(bytes=short.to_bytes(force_128=True)[::-1]))

@@ -62,6 +62,12 @@ class Product:
         self._pi.forgets_networks()
         self._pi.run(f": >{CONFIGURATION}; sensed setup reset --yes")
 
+    def setup_code(self) -> str:
+        """Return the set-up code, as it is printed."""
+        lines = self._pi.run("sensed setup code").splitlines()
+        (line,) = (line for line in lines if "Set-up code" in line)
+        return line.rpartition(" ")[2]
+
     def is_configured_for(self, broker: Broker) -> bool:
         """Return whether the configuration file names this broker."""
         return not self._pi.try_run(f"grep -q '{broker.host}' {CONFIGURATION}").status
