@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from harness.product import Product
 
 _IMAGE = os.environ.get("SENSED_PI")
+_FROZEN = os.environ.get("SENSED_PI_FROZEN")
 _PACKAGE = os.environ.get("SENSED_PI_DEB")
 _LOGS = Path(os.environ.get("SENSED_PI_LOGS", "."))
 _PI = pytest.StashKey["Pi"]()
@@ -98,8 +99,9 @@ def whole_pi(air: Air, whole_meter: Meter) -> Iterator[Pi]:
     from harness.pi import Pi
 
     assert _IMAGE is not None
+    assert _FROZEN is not None
     with tempfile.TemporaryDirectory(prefix="sensed-pi.") as folder:
-        pi = Pi(Image(Path(_IMAGE)), Path(folder))
+        pi = Pi(Image(Path(_IMAGE), Path(_FROZEN)), Path(folder))
         pi.at_power_on(lambda machine: air.wire_to(machine.hci_path))
         pi.at_power_on(lambda machine: whole_meter.wire_to(machine.meter_path, machine.qmp, pi.run))
         try:

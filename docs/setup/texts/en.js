@@ -89,6 +89,7 @@ export default Object.freeze({
   "meter.title": "Meter",
   "meter.intro":
     "Only meters that encrypt their lists need a key; the grid company gives it. Leave both empty otherwise.",
+  "meter.known.name": "Heard: {name}.",
   "meter.known": "Heard: {name}, number {id}.",
   "meter.heard": "A meter is heard; it has not said yet who it is.",
   "meter.silent": "No meter is heard. The step Status tells why.",

@@ -91,6 +91,7 @@ export default Object.freeze({
   "meter.title": "Måler",
   "meter.intro":
     "Bare målere som krypterer listene sine, trenger en nøkkel; nettselskapet gir den. La ellers begge stå tomme.",
+  "meter.known.name": "Funnet: {name}.",
   "meter.known": "Funnet: {name}, nummer {id}.",
   "meter.heard": "Det kommer data fra en måler; den har ikke oppgitt hvem den er ennå.",
   "meter.silent": "Det kommer ingen data fra noen måler. Trinnet Status forteller hvorfor.",

@@ -91,6 +91,7 @@ export default Object.freeze({
   "meter.title": "Mätare",
   "meter.intro":
     "Bara mätare som krypterar sina listor behöver en nyckel; elnätsföretaget ger den. Lämna annars båda tomma.",
+  "meter.known.name": "Hittad: {name}.",
   "meter.known": "Hittad: {name}, nummer {id}.",
   "meter.heard": "Det kommer data från en mätare; den har inte uppgett vem den är än.",
   "meter.silent": "Det kommer inga data från någon mätare. Steget Status berättar varför.",

@@ -35,7 +35,7 @@ export class MeterStep extends FormStep {
   }
 
   showStatus({ meter, reading, facts }) {
-    if (meter) put(this.#heard, "meter.known", names(meter));
+    if (meter) put(this.#heard, meter.meter_id ? "meter.known" : "meter.known.name", names(meter));
     else if (reading) put(this.#heard, "meter.heard");
     else if (facts?.meter?.holds === false) put(this.#heard, "meter.silent");
     else put(this.#heard, "meter.waiting");
@@ -43,7 +43,7 @@ export class MeterStep extends FormStep {
 }
 
 function names({ maker, meter_type: type, meter_id: id }) {
-  return { name: [maker, type].filter(Boolean).join(" ") || "?", id: id ?? "?" };
+  return { name: [maker, type].filter(Boolean).join(" ") || "?", id };
 }
 
 export class FuseStep extends FormStep {

@@ -29,6 +29,7 @@ class Pi:
         self._machine: Machine | None = None
         self._shell: Shell | None = None
         image.make_card(self._card)
+        self._has_started = False
         self.light = Light(self._monitor)
 
     @property
@@ -53,13 +54,21 @@ class Pi:
         self._wires.append(wire)
 
     def power_on(self) -> None:
-        """Give the Pi power and wait until it has started."""
+        """Give the Pi power and wait until it has started.
+
+        The first time it goes on from where the image's frozen Pi has stopped, which is right
+        after a start.
+        """
         assert self._machine is None, "the Pi is on"
-        self._machine = Machine(self._image, self._card, self._folder)
+        thaws, self._has_started = not self._has_started, True
+        self._machine = Machine(self._image, self._card, self._folder, thaws=thaws)
         for wire in self._wires:
             wire(self._machine)
         self._machine.wait_until_ready()
         self._shell = Shell(self._machine.ssh_port(), self._image.folder / "key", self._folder)
+        if thaws:
+            # The Bluetooth controller that was there before the frost is another one.
+            self.run("systemctl restart bench-bluetooth")
 
     def cut_power(self) -> None:
         """Take the power away in the middle of whatever the Pi does."""
