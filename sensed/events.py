@@ -128,6 +128,11 @@ EVENTS: Final[Mapping[str, EventKind]] = {
     "wifi_joined": EventKind(
         "ce9475253cbc458cb05b6ecdb81959a3", "info", "Joined the Wi-Fi network {ssid}."
     ),
+    "wifi_tried_again": EventKind(
+        "f9301b9f30174b308b994ef37a96f017",
+        "info",
+        "NetworkManager leaves the Wi-Fi network {ssid} alone: joining it again.",
+    ),
     "wifi_join_failed": EventKind(
         "76ae398ee19e4c2cba60f95feb378119",
         "warning",

@@ -172,6 +172,20 @@ class NetworkManager:
                 return JoinOutcome(cause, networks.DETAILS[cause])
             return JoinOutcome(None, addresses=addresses)
 
+    async def join_again(self, device: str, profile: str) -> str:
+        """Begin to join a saved network, unless the device is in use by now; return its name.
+
+        Raises BusError.
+        """
+        async with self._lock:
+            if await self._state(device) != DeviceState.DISCONNECTED:
+                raise BusError("busy", "the device is in use")
+            (settings,) = await self._bus.call(NAME, profile, f"{PROFILE}.GetSettings")
+            await self._bus.call(
+                NAME, PATH, f"{NAME}.ActivateConnection", "ooo", profile, device, "/"
+            )
+        return bytes(settings["802-11-wireless"]["ssid"]).decode(errors="backslashreplace")
+
     async def forget(self) -> int:
         """Delete every profile that set-up has made; return how many. Raises BusError."""
         ours = [

@@ -27,6 +27,8 @@ _SETTLE_S: Final = 0.2
 # NM_DEVICE_TYPE
 _KINDS: Final = {1: "ethernet", WIFI: "wifi", 5: "bluetooth", 8: "modem"}
 _LOOPBACK: Final = 32
+_USER_REQUESTED: Final = 39
+"""NM_DEVICE_STATE_REASON_USER_REQUESTED."""
 
 _WATCHED_BELOW: Final = ("/Devices", "/Settings", "/IP4Config", "/IP6Config")
 """Not /AccessPoint: their strengths change all the time."""
@@ -55,11 +57,26 @@ class ActiveLink:
 
 
 @dataclass(frozen=True, slots=True)
+class Reachable:
+    """A Wi-Fi device and a saved network that it can reach, as NetworkManager's objects."""
+
+    device: str
+    profile: str
+
+
+@dataclass(frozen=True, slots=True)
+class _WifiProfile:
+    is_saved: bool
+    autoconnects: bool
+
+
+@dataclass(frozen=True, slots=True)
 class NetworkFacts:
     """What NetworkManager says. Without it (``available`` is false) nothing else is known.
 
     ``wifi_blocked`` is a stable code for why Wi-Fi cannot be used: no-wifi, rfkill-hard,
-    rfkill-soft, unavailable, unmanaged. ``missing_permissions`` are polkit actions.
+    rfkill-soft, unavailable, unmanaged. ``left_idle`` is what could be joined at once and is
+    to be joined by itself. ``missing_permissions`` are polkit actions.
     """
 
     available: bool = False
@@ -67,6 +84,7 @@ class NetworkFacts:
     active_links: tuple[ActiveLink, ...] = ()
     addresses: tuple[str, ...] = ()
     wifi_blocked: str | None = None
+    left_idle: tuple[Reachable, ...] = ()
     missing_permissions: tuple[str, ...] = ()
     may_rename_host: bool = False
 
@@ -93,7 +111,7 @@ class NetworkWatch:
         self._bus = bus
         self._on_facts = on_facts
         self._changed = asyncio.Event()
-        self._wifi_profiles: dict[str, bool] = {}
+        self._wifi_profiles: dict[str, _WifiProfile] = {}
         self._stale: set[str] = set()
         self._granted: dict[str, str] = {}
         self._granted_stale = True
@@ -160,12 +178,14 @@ class NetworkWatch:
                 kind = _KINDS.get(number, "other")
                 links.append(ActiveLink(str(device.get("Interface", "")), kind, addresses))
         granted = await self._permissions()
+        profiles = await self._read_wifi_profiles()
         return NetworkFacts(
             available=True,
-            wifi_profiles=await self._count_wifi_profiles(),
+            wifi_profiles=sum(profile.is_saved for profile in profiles.values()),
             active_links=tuple(sorted(links, key=lambda link: link.interface)),
             addresses=tuple(sorted({text for link in links for text in link.addresses})),
             wifi_blocked=_wifi_blocked(manager, [device for _, device in devices]),
+            left_idle=_left_idle(devices, profiles),
             missing_permissions=tuple(a for a in ACTIONS if granted.get(a) != "yes"),
             may_rename_host=granted.get(HOSTNAME_ACTION) == "yes",
         )
@@ -182,7 +202,7 @@ class NetworkWatch:
             self._granted = dict(granted)
         return self._granted
 
-    async def _count_wifi_profiles(self) -> int:
+    async def _read_wifi_profiles(self) -> dict[str, _WifiProfile]:
         (paths,) = await self._bus.call(NAME, f"{PATH}/Settings", f"{SETTINGS}.ListConnections")
         keep = set(paths) - self._stale
         self._stale.clear()
@@ -191,16 +211,32 @@ class NetworkWatch:
         }
         for path in paths:
             if path not in self._wifi_profiles:
-                self._wifi_profiles[path] = await self._is_saved_wifi(path)
-        return sum(self._wifi_profiles.values())
+                self._wifi_profiles[path] = await self._judge(path)
+        return self._wifi_profiles
 
-    async def _is_saved_wifi(self, path: str) -> bool:
+    async def _judge(self, path: str) -> _WifiProfile:
         """Judge a profile; one that is on trial, or makes a hotspot, does not count."""
-        if (await self._bus.properties(NAME, path, PROFILE)).get("Unsaved", False):
-            return False
+        unsaved = (await self._bus.properties(NAME, path, PROFILE)).get("Unsaved", False)
         (settings,) = await self._bus.call(NAME, path, f"{PROFILE}.GetSettings")
-        wifi = settings.get("802-11-wireless")
-        return wifi is not None and wifi.get("mode", "infrastructure") == "infrastructure"
+        wifi = settings.get("802-11-wireless", {"mode": ""})
+        is_saved = not unsaved and wifi.get("mode", "infrastructure") == "infrastructure"
+        autoconnects = bool(settings.get("connection", {}).get("autoconnect", True))
+        return _WifiProfile(is_saved, is_saved and autoconnects)
+
+
+def _left_idle(
+    devices: list[tuple[str, dict[str, Any]]], profiles: Mapping[str, _WifiProfile]
+) -> tuple[Reachable, ...]:
+    return tuple(
+        Reachable(path, profile)
+        for path, device in devices
+        if device.get("DeviceType") == WIFI
+        and device.get("State") == DeviceState.DISCONNECTED
+        and device.get("Autoconnect", True)
+        and device.get("StateReason", (0, 0))[1] != _USER_REQUESTED
+        for profile in device.get("AvailableConnections", [])
+        if profile in profiles and profiles[profile].autoconnects
+    )
 
 
 def _wifi_blocked(manager: Mapping[str, Any], devices: list[dict[str, Any]]) -> str | None:

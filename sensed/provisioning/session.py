@@ -23,6 +23,7 @@ from sensed.provisioning.improv import Capability, Characteristic, Command, Stat
 from sensed.provisioning.improv_server import Action, Description, ImprovServer
 from sensed.provisioning.network_manager import JoinOutcome, NetworkManager
 from sensed.provisioning.network_watch import NetworkFacts, NetworkWatch
+from sensed.provisioning.rejoin import Rejoin
 from sensed.provisioning.requests import Requests
 from sensed.provisioning.visitors import Visitors
 from sensed.provisioning.window import Window
@@ -66,6 +67,10 @@ class Session:
         self._ending = False
         self._manager = NetworkManager(bus)
         self._watch = NetworkWatch(bus, self._facts_changed)
+        self._rejoin = Rejoin(
+            lambda wanted: self._manager.join_again(wanted.device, wanted.profile),
+            now_s=self._now_s,
+        )
         self._encrypted = self._encrypted_server(house)
         offered = ((gatt.IMPROV, improv), (gatt.ENCRYPTED, house is not None))
         self._has_improv = improv
@@ -108,7 +113,12 @@ class Session:
         """Serve until cancelled. Raises BusError, in a group, when the bus is lost."""
         await self._manager.start()
         async with self._tasks:
-            for part in (self._watch.run, self._peripheral.run, self._keep_time):
+            for part in (
+                self._watch.run,
+                self._rejoin.run,
+                self._peripheral.run,
+                self._keep_time,
+            ):
                 self._tasks.create_task(part())
             try:
                 await self._bus.lost()
@@ -344,6 +354,7 @@ class Session:
         if facts.may_rename_host:
             capabilities |= Capability.HOSTNAME
         self._describe(replace(self._server.description, capabilities=capabilities))
+        self._rejoin.look(facts)
         self._callbacks.on_facts(facts)
         self._wake.set()
 

@@ -117,6 +117,9 @@ class FakeNetworkManager(Peer):
             "ActiveConnection": Variant("o", "/"),
             "Ip4Config": Variant("o", "/"),
             "Ip6Config": Variant("o", "/"),
+            "Autoconnect": Variant("b", True),
+            "AvailableConnections": Variant("ao", []),
+            "StateReason": Variant("(uu)", [state, 0]),
         }
 
     async def start(self) -> FakeNetworkManager:
@@ -153,7 +156,8 @@ class FakeNetworkManager(Peer):
 
     def set_state(self, device: str, state: int, reason: int = 0) -> None:
         old = self.objects[device][_DEVICE]["State"].value
-        self.change(device, _DEVICE, State=Variant("u", state))
+        why = Variant("(uu)", [state, reason])
+        self.change(device, _DEVICE, State=Variant("u", state), StateReason=why)
         self.emit(device, f"{_DEVICE}.StateChanged", "uuu", state, old, reason)
 
     def block_wifi(self, *, hardware: bool = False, obeys: bool = False) -> None:
@@ -161,6 +165,10 @@ class FakeNetworkManager(Peer):
         name = "WirelessHardwareEnabled" if hardware else "WirelessEnabled"
         self.change(PATH, NM, **{name: Variant("b", False)})
         self.set_state(WLAN, 20)
+
+    def reaches(self, *profiles: str) -> None:
+        """Have these networks in reach."""
+        self.change(WLAN, _DEVICE, AvailableConnections=Variant("ao", list(profiles)))
 
     def set_property(self, path: str, interface: str, name: str, value: Variant) -> Answer:
         super().set_property(path, interface, name, value)

@@ -9,7 +9,13 @@ import pytest
 from dbus_fast import Variant
 
 from sensed.provisioning._bus import Bus
-from sensed.provisioning.network_watch import ACTIONS, ActiveLink, NetworkFacts, NetworkWatch
+from sensed.provisioning.network_watch import (
+    ACTIONS,
+    ActiveLink,
+    NetworkFacts,
+    NetworkWatch,
+    Reachable,
+)
 from tests.provisioning.conftest import BOTH_LIBRARIES, Daemon, running
 from tests.provisioning.fake_network_manager import ETHERNET, NM, PATH, WLAN, FakeNetworkManager
 from tests.waiting import until
@@ -121,6 +127,30 @@ async def test_why_there_can_be_no_wifi(dbus: Daemon) -> None:
         await arrives(told, wifi_blocked="rfkill-hard")
         manager.change(PATH, NM, Devices=Variant("ao", [ETHERNET]))
         await arrives(told, wifi_blocked="no-wifi")
+
+
+async def test_a_saved_network_in_reach_that_nobody_joins_is_left_idle(dbus: Daemon) -> None:
+    async with network_manager(dbus) as manager, watching() as told:
+        home = manager.add_profile("home")
+        hotspot = manager.add_profile("ours", mode="ap")
+        by_hand = manager.add_profile("by hand")
+        connection = manager.profiles[by_hand].settings["connection"]
+        connection["autoconnect"] = Variant("b", False)
+        manager.reaches(hotspot, by_hand)
+        await arrives(told, wifi_profiles=2, left_idle=())
+        manager.reaches(hotspot, by_hand, home)
+        left = (Reachable(WLAN, home),)
+        await arrives(told, left_idle=left)
+        manager.set_state(WLAN, 40)
+        await arrives(told, left_idle=())
+        manager.set_state(WLAN, 30, 7)
+        await arrives(told, left_idle=left)
+        manager.set_state(WLAN, 30, 39)  # A person has ended it.
+        await arrives(told, left_idle=())
+        manager.set_state(WLAN, 30)
+        await arrives(told, left_idle=left)
+        manager.change(WLAN, f"{NM}.Device", Autoconnect=Variant("b", False))
+        await arrives(told, left_idle=())
 
 
 async def test_rights_are_asked_for_again_only_when_they_may_have_changed(dbus: Daemon) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from sensed.backoff import Backoff
 from sensed.provisioning import (
     NetworkFacts,
     Provisioning,
@@ -17,13 +18,14 @@ from sensed.provisioning import (
     SetupSettings,
     improv,
     network_manager,
+    rejoin,
     visitors,
     window,
 )
 from sensed.provisioning.improv import Characteristic
 from tests.provisioning.conftest import BOTH_LIBRARIES, Daemon, running
 from tests.provisioning.fake_bluez import FakeBluez, Phone
-from tests.provisioning.fake_network_manager import SAE, WPA2, FakeNetworkManager, House
+from tests.provisioning.fake_network_manager import SAE, WLAN, WPA2, FakeNetworkManager, House
 from tests.provisioning.peer import PeerError
 from tests.waiting import until
 
@@ -551,3 +553,20 @@ async def test_names_are_read_and_set(stage: Stage) -> None:
 def test_the_service_is_what_clients_look_for() -> None:
     assert improv.SERVICE_UUID == "00467768-6228-2272-4663-277478268000"
     assert COMMAND == "00467768-6228-2272-4663-277478268003"
+
+
+async def test_a_network_that_networkmanager_leaves_alone_is_joined_again(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rejoin, "BACKOFF", Backoff(0.2, 0.2))
+    profile = stage.nm.add_profile("Hjemme")
+    async with running(stage.sensed.run()):
+        await until(lambda: stage.facts)
+        stage.nm.set_state(WLAN, 30, 7)
+        stage.nm.reaches(profile)
+        await until(lambda: stage.nm.activated == [profile])
+        stage.nm.set_state(WLAN, 40)
+        await until(lambda: stage.facts[-1].left_idle == ())
+        tried = len(stage.nm.activated)
+        await asyncio.sleep(0.4)
+        assert len(stage.nm.activated) == tried

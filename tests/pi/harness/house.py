@@ -53,6 +53,12 @@ class AccessPoint:
         """Stay on the air, but forget all leases and hand out none."""
         self._pi.run("systemctl stop house-dhcp; rm -f /run/house-leases")
 
+    def has_password(self, password: str) -> None:
+        """Throw every station out, and let in only who knows this password."""
+        conf = "/etc/house/hostapd.conf"
+        self._pi.run(f"sed -i 's/^wpa_passphrase=.*/wpa_passphrase={password}/' {conf}")
+        self._pi.run("systemctl restart house-ap")
+
     def drops_everyone(self) -> None:
         """Throw every station out; they may come back at once."""
         self._pi.run("systemctl restart house-ap")
