@@ -168,6 +168,20 @@ def phone(pi: Pi, whole_phone: Phone) -> Iterator[Phone]:
 
 
 @pytest.fixture(scope="session")
+def whole_other_phone(background: Background, air: Air) -> Phone:
+    from harness.phone import Phone
+
+    return Phone(background, air, number=2)
+
+
+@pytest.fixture
+def other_phone(pi: Pi, whole_other_phone: Phone) -> Iterator[Phone]:
+    assert pi.is_on
+    yield whole_other_phone
+    whole_other_phone.disconnects()
+
+
+@pytest.fixture(scope="session")
 def installed(whole_pi: Pi) -> Product:
     """The product, installed from its package once per test run."""
     from harness.product import Product

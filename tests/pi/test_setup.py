@@ -175,6 +175,27 @@ def test_hostile_writes_do_no_harm(
     assert product.pid == pid
 
 
+def test_two_phones_at_once_are_served_one_after_the_other(
+    phone: Phone, other_phone: Phone, product: Product, access_point: AccessPoint
+) -> None:
+    from bumble.core import ProtocolError
+
+    pid = product.pid
+    bring(phone)
+    phone.writes(COMMAND, packet(3))
+    assert len(strings(phone.is_told(RESULT))) == 4
+
+    bring(other_phone)
+    with pytest.raises(ProtocolError):
+        other_phone.writes(COMMAND, packet(3))
+    phone.writes(COMMAND, packet(3))
+    assert len(strings(phone.is_told(RESULT))) == 4
+    phone.disconnects()
+
+    joins(other_phone, access_point)
+    assert product.pid == pid
+
+
 def test_silent_phone_loses_its_link_and_may_come_back(
     pi: Pi, phone: Phone, access_point: AccessPoint
 ) -> None:

@@ -27,7 +27,6 @@ from harness.patience import PATIENCE_S
 T = TypeVar("T")
 
 _PI_ADDRESS = "B8:27:EB:00:00:01/P"
-_PHONE_ADDRESS = "C0:FF:EE:00:00:02"
 _MTU = 185
 
 
@@ -89,9 +88,9 @@ class Air:
 class Phone:
     """Scans, connects, reads, writes and subscribes, as an app would."""
 
-    def __init__(self, background: Background, air: Air) -> None:
+    def __init__(self, background: Background, air: Air, *, number: int = 1) -> None:
         self._background = background
-        self._device: Device = background.call(_power_on(air.link))
+        self._device: Device = background.call(_power_on(air.link, number))
         self._peer: Peer | None = None
         self._values: dict[str, queue.Queue[bytes]] = {}
 
@@ -184,10 +183,12 @@ class Phone:
         return self._background.call(work, within_s=within_s)
 
 
-async def _power_on(link: LocalLink) -> Device:
-    controller = Controller("phone", link=link, public_address="C0:FF:EE:00:00:01/P")
+async def _power_on(link: LocalLink, number: int) -> Device:
+    public_address = f"C0:FF:EE:00:01:{number:02X}/P"
+    controller = Controller(f"phone {number}", link=link, public_address=public_address)
     host = Host(controller, AsyncPipeSink(controller))
-    device = Device(name="phone", address=Address(_PHONE_ADDRESS), host=host)
+    address = Address(f"C0:FF:EE:00:02:{number:02X}")
+    device = Device(name=f"phone {number}", address=address, host=host)
     await device.power_on()
     return device
 
