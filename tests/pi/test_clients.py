@@ -78,7 +78,8 @@ def test_home_assistant_s_own_client_joins_the_pi_to_wifi(
             await asyncio.sleep(0.1)
         states: list[State] = []
         await improv.provision(access_point.name, access_point.password, states.append)
-        assert states == [State.PROVISIONING, State.PROVISIONED]
+        # A slow join is told again, so that clients do not give up.
+        assert states == [State.PROVISIONING] * (len(states) - 1) + [State.PROVISIONED]
         await improv.disconnect()
 
     monkeypatch.setattr(client, "establish_connection", connect)
