@@ -25,6 +25,9 @@ _KERNEL_LINE = (
 )
 
 
+_PENDING_COMMAND = "xp /4wx 0x40000060"
+"""The cores' interrupts; source: BCM2836 ARM-local peripherals, section 4.10."""
+
 _SERVER = "server=on,wait=off"
 _CARD_LINES = ((0x3F200010, 0x3F << 24), (0x3F200014, 0xFFF))
 """Where the functions of lines 48 to 53 are: GPFSEL4 and GPFSEL5.
@@ -127,9 +130,21 @@ class Machine:
     def freeze(self, state: Path) -> None:
         """Stop for good, and keep what is in the Pi's memory and registers in a file."""
         state.parent.mkdir(parents=True, exist_ok=True)
-        self.qmp.execute("stop")
+        self._stop_at_rest()
         self.qmp.execute("migrate", uri=f"exec:cat >{shlex.quote(str(state))}")
         self._wait_for("paused", "postmigrate")
+
+    def _stop_at_rest(self) -> None:
+        """Stop when no core has an interrupt to take: QEMU 7.2 keeps none of those."""
+        deadline_s = time.monotonic() + _FREEZE_DEADLINE_S
+        while True:
+            self.qmp.execute("stop")
+            pending = self.qmp.monitor(_PENDING_COMMAND).partition(":")[2].split()
+            if [int(word, 16) for word in pending] == [0, 0, 0, 0]:
+                return
+            assert time.monotonic() < deadline_s, f"never at rest: {pending}"
+            self.qmp.execute("cont")
+            time.sleep(0.1)
 
     def _wake(self) -> None:
         """Let a machine that is thawed go on."""
