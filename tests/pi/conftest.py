@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from harness.product import Product
 
 _IMAGE = os.environ.get("SENSED_PI")
-_KEEP = os.environ.get("SENSED_PI_KEEP")
 _FROZEN = os.environ.get("SENSED_PI_FROZEN")
 _PACKAGE = os.environ.get("SENSED_PI_DEB")
 _LOGS = Path(os.environ.get("SENSED_PI_LOGS", "."))
@@ -95,7 +94,7 @@ def whole_meter(background: Background) -> Meter:
 
 
 @pytest.fixture(scope="session")
-def whole_pi(air: Air, whole_meter: Meter, request: pytest.FixtureRequest) -> Iterator[Pi]:
+def whole_pi(air: Air, whole_meter: Meter) -> Iterator[Pi]:
     from harness.machine import Image
     from harness.pi import Pi
 
@@ -108,8 +107,6 @@ def whole_pi(air: Air, whole_meter: Meter, request: pytest.FixtureRequest) -> It
         try:
             pi.power_on()
             yield pi
-            if _KEEP and not request.session.testsfailed:
-                pi.freeze(Path(_KEEP))
         finally:
             try:
                 pi.keep_evidence(_LOGS)
@@ -192,8 +189,7 @@ def installed(whole_pi: Pi) -> Product:
     if not _PACKAGE:
         pytest.skip("needs the package: scripts/test-pi builds it, or takes --deb FILE")
     product = Product(whole_pi)
-    if not product.is_installed():
-        product.install(Path(_PACKAGE))
+    product.install(Path(_PACKAGE))
     return product
 
 

@@ -17,7 +17,7 @@ from harness.qmp import Qmp
 
 BOOT_DEADLINE_S = 1800.0
 _START_DEADLINE_S = 30.0
-_UP, _READY, _LOOSE = b"bench: up", b"bench: ready", b"bench: loose"
+_UP, _READY = b"bench: up", b"bench: ready"
 _FREEZE_DEADLINE_S = 120.0
 _KERNEL_LINE = (
     "console=ttyS1,115200 root=/dev/mmcblk0 rw net.ifnames=0 quiet "
@@ -55,7 +55,10 @@ class Image:
         _convert("qcow2", source, "raw", card)
 
     def freeze(self) -> None:
-        """Start a Pi without any cable, and keep it as it is when it has started."""
+        """Start a Pi without any cable, and keep it as it is when it has started.
+
+        QEMU can't keep USB devices, so that the wire is plugged in only after the thaw.
+        """
         with tempfile.TemporaryDirectory(prefix="sensed-pi.") as name:
             card = Path(name) / "card.raw"
             self.make_card(card, frozen=False)
@@ -65,12 +68,7 @@ class Image:
                 machine.freeze(self.frozen / "state")
             finally:
                 machine.cut_power()
-            keep_card(card, self.frozen)
-
-
-def keep_card(card: Path, frozen: Path) -> None:
-    """Keep the card of a Pi that has been frozen beside its state."""
-    _convert("raw", card, "qcow2", frozen / "card.qcow2")
+            _convert("raw", card, "qcow2", self.frozen / "card.qcow2")
 
 
 def _convert(kind: str, source: Path, wanted: str, target: Path) -> None:
@@ -130,19 +128,11 @@ class Machine:
         self._wait_until_said(_UP, BOOT_DEADLINE_S)
 
     def freeze(self, state: Path) -> None:
-        """Stop for good, and keep what is in the Pi's memory and registers in a file.
-
-        No cable may be plugged in: QEMU can't keep USB devices.
-        """
+        """Stop for good, and keep what is in the Pi's memory and registers in a file."""
         state.parent.mkdir(parents=True, exist_ok=True)
         self._stop_at_rest()
         self.qmp.execute("migrate", uri=f"exec:cat >{shlex.quote(str(state))}")
         self._wait_for("paused", "postmigrate")
-
-    def unplug_wire(self) -> None:
-        """Pull the tester's wire, once the kernel has let it go and has said so."""
-        self._wait_until_said(_LOOSE, _FREEZE_DEADLINE_S)
-        self.qmp.execute("device_del", id="wire")
 
     def _stop_at_rest(self) -> None:
         """Stop when no core has an interrupt to take: QEMU 7.2 keeps none of those."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import shutil
 import time
 from collections.abc import Callable
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.light import Light
-from harness.machine import Image, Machine, keep_card
+from harness.machine import Image, Machine
 from harness.patience import PATIENCE_S
 from harness.shell import Outcome, Shell
 
@@ -70,21 +69,6 @@ class Pi:
         if thaws:
             # The Bluetooth controller that was there before the frost is another one.
             self.run("systemctl restart bench-bluetooth")
-
-    def freeze(self, folder: Path) -> None:
-        """Pull the wire, stop for good, and keep the Pi as it is for others to thaw."""
-        # QEMU 7.2 may abort when a device goes that the kernel still asks for data.
-        loosen = (
-            "cd /sys/bus/usb/devices; sleep 1; for one in */idVendor; do grep -q 0525 $one"
-            " && echo 1 >${one%idVendor}remove; done; echo 'bench: loose' >/dev/ttyS1"
-        )
-        self.run(f"systemd-run --quiet --no-block sh -c {shlex.quote(loosen)}")
-        self.shell.close()
-        self._shell = None
-        self.machine.unplug_wire()
-        self.machine.freeze(folder / "state")
-        self.cut_power()
-        keep_card(self._card, folder)
 
     def cut_power(self) -> None:
         """Take the power away in the middle of whatever the Pi does."""

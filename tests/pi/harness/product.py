@@ -48,10 +48,6 @@ class Product:
     def __init__(self, pi: Pi) -> None:
         self._pi = pi
 
-    def is_installed(self) -> bool:
-        """Return whether the Pi that was thawed has the package already."""
-        return not self._pi.try_run("dpkg-query -W sensed").status
-
     def install(self, package: Path) -> None:
         """Install the package with apt; everything it needs is on the card already."""
         self._pi.write("/tmp/sensed.deb", package.read_bytes())
