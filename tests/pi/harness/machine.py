@@ -18,6 +18,7 @@ from harness.qmp import Qmp
 BOOT_DEADLINE_S = 1800.0
 _START_DEADLINE_S = 30.0
 _UP, _READY = b"bench: up", b"bench: ready"
+_NO_USB = b"dwc2 3f980000.usb: Not connected"
 _FREEZE_DEADLINE_S = 120.0
 _KERNEL_LINE = (
     "console=ttyS1,115200 root=/dev/mmcblk0 rw net.ifnames=0 quiet "
@@ -76,6 +77,10 @@ def _convert(kind: str, source: Path, wanted: str, target: Path) -> None:
     subprocess.run(command, check=True)
 
 
+class WireLostError(Exception):
+    """QEMU's USB host has lost its devices while the Pi started, and does not find them again."""
+
+
 class Machine:
     """One power-on of the Pi, or a thaw; ``wired`` when the tester's wire is plugged in."""
 
@@ -120,7 +125,7 @@ class Machine:
         return int(found[1])
 
     def wait_until_ready(self, *, within_s: float = BOOT_DEADLINE_S) -> None:
-        """Wait until the Pi's shell answers."""
+        """Wait until the Pi's shell answers; WireLostError when it never will."""
         self._wait_until_said(_READY, within_s)
 
     def wait_until_up(self) -> None:
@@ -174,6 +179,8 @@ class Machine:
         deadline_s = time.monotonic() + within_s
         while words not in self._said():
             assert self._process.poll() is None, "QEMU ended by itself: see qemu.log"
+            if _NO_USB in self._said():
+                raise WireLostError
             assert time.monotonic() < deadline_s, (
                 f"not {words.decode()} after {within_s:.0f} s: see console.log"
             )

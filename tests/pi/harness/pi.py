@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.light import Light
-from harness.machine import Image, Machine
+from harness.machine import Image, Machine, WireLostError
 from harness.patience import PATIENCE_S
 from harness.shell import Outcome, Shell
 
@@ -61,10 +61,17 @@ class Pi:
         """
         assert self._machine is None, "the Pi is on"
         thaws, self._has_started = not self._has_started, True
-        self._machine = Machine(self._image, self._card, self._folder, thaws=thaws)
-        for wire in self._wires:
-            wire(self._machine)
-        self._machine.wait_until_ready()
+        while True:
+            self._machine = Machine(self._image, self._card, self._folder, thaws=thaws)
+            for wire in self._wires:
+                wire(self._machine)
+            try:
+                self._machine.wait_until_ready()
+            except WireLostError:
+                # Seen once in some twenty starts; another one is quicker than to mend it.
+                self.cut_power()
+            else:
+                break
         self._shell = Shell(self._machine.ssh_port(), self._image.folder / "key", self._folder)
         if thaws:
             # The Bluetooth controller that was there before the frost is another one.
