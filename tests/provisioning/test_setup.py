@@ -400,7 +400,7 @@ async def test_what_is_overdue_is_told_to_the_watchdog(stage: Stage) -> None:
 async def test_the_window_closes_and_turns_everybody_out(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(window, "AUTOMATIC_S", 0.3)
+    monkeypatch.setattr(window, "AUTOMATIC_S", 1.5)
     async with running(stage.sensed.run()):
         await stage.advertised(2)
         phone = await stage.phone()
