@@ -80,7 +80,7 @@ def test_home_assistant_s_own_client_joins_the_pi_to_wifi(
         await improv.provision(access_point.name, access_point.password, states.append)
         # A slow join is told again, so that clients do not give up.
         assert states == [State.PROVISIONING] * (len(states) - 1) + [State.PROVISIONED]
-        await improv.disconnect()
+        improv._cancel_disconnect_timer()
 
     monkeypatch.setattr(client, "establish_connection", connect)
     background.call(story(), within_s=6 * _PATIENCE_S)

@@ -182,16 +182,17 @@ def test_two_phones_at_once_are_served_one_after_the_other(
 
     pid = product.pid
     bring(phone)
+    other_phone.connects_to(other_phone.sees(service=SERVICE))
     phone.writes(COMMAND, packet(3))
     assert len(strings(phone.is_told(RESULT))) == 4
-
-    bring(other_phone)
     with pytest.raises(ProtocolError):
         other_phone.writes(COMMAND, packet(3))
     phone.writes(COMMAND, packet(3))
     assert len(strings(phone.is_told(RESULT))) == 4
     phone.disconnects()
 
+    for characteristic in (STATE, ERROR, RESULT):
+        other_phone.subscribes(characteristic)
     joins(other_phone, access_point)
     assert product.pid == pid
 
