@@ -28,6 +28,7 @@ from tests.provisioning.fake_bluez import ADAPTER, FakeBluez
 from tests.provisioning.fake_network_manager import FakeNetworkManager
 from tests.provisioning.peer import Peer
 from tests.uplink.test_tls import Authority, encrypted_broker
+from tests.waiting import until
 
 OK, WARN, FAIL = Level.OK, Level.WARN, Level.FAIL
 NOBODY = User("nobody-here", 54321, frozenset({54321}))
@@ -121,6 +122,7 @@ async def test_a_running_daemon_is_asked_and_its_port_and_name_are_left_alone(
 ) -> None:
     place = patient(f'[mqtt]\nhost = "127.0.0.1"\nport = {mosquitto.port}\n')
     port = {"device": pty.device, "open": True, "line": "2400 8E1"}
+    await until(lambda: "closed its connection" in mosquitto.log())  # The fixture's own.
     before = mosquitto.log()
     with taken(pty.device):  # The daemon's own.
         async with daemon(tmp_path, port):
