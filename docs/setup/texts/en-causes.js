@@ -4,12 +4,12 @@ export default Object.freeze({
   "end.wrong-code": "This device has another set-up code. Compare the code with its label.",
   "end.locked": "Too many wrong codes. The device tries the next one in {seconds} seconds.",
   "end.locked-long": "Too many wrong codes. The device tries the next one in {minutes} minutes.",
-  "end.protocol": "The device did not understand this page. Load the page anew and try again.",
+  "end.protocol": "The device did not understand this page. Reload the page and try again.",
   "end.timeout": "The device waited too long. Go nearer and connect again.",
   "end.closed":
-    "Set-up was closed on the device. Open it again with its button or the command `sensed setup open`.",
+    "Set-up was closed on the device. Open it again with its button or the command `sudo sensed setup open`.",
   "end.version":
-    "The device speaks another version than this page. Update sensed on the device, and load the page anew.",
+    "The device speaks another version than this page. Update sensed on the device, and reload the page.",
   "end.reset":
     "The device was reset and has a new set-up code. The command `sudo sensed setup code` prints it.",
   "end.impostor":
@@ -18,17 +18,17 @@ export default Object.freeze({
   "end.lost": "The connection was lost. Go nearer and connect again.",
   "end.silent": "The device has stopped answering. Go nearer and connect again.",
   "end.left": "The connection was ended.",
-  "end.occupied": "Another phone or laptop is connected to the device. End it there, or wait.",
+  "end.occupied": "Another phone or laptop is connected to the device. Disconnect it there, or wait.",
   "end.not-open":
-    "Set-up is not open. Open it with the device's button or the command `sensed setup open`.",
+    "Set-up is not open. Open it with the device's button or the command `sudo sensed setup open`.",
   "end.not-chosen": "No device was chosen.",
   "end.no-bluetooth":
-    "The browser did not let the page use Bluetooth. Look whether Bluetooth is on and allowed for the browser.",
+    "The browser did not let the page use Bluetooth. Check whether Bluetooth is on and allowed for the browser.",
   "end.unreachable": "The device cannot be reached. Go nearer and try again.",
   "end.not-sensed":
     "This is no sensed device, or its version is too old for this page, or encrypted set-up is switched off there.",
 
-  "code.bad-request": "The device did not understand what this page asked for. Load the page anew.",
+  "code.bad-request": "The device did not understand what this page asked for. Reload the page.",
   "code.unknown-request": "This version of sensed cannot do that. Update it.",
   "code.busy": "The device is still working on something else. Try again in a moment.",
   "code.failed": "The device could not do it. Its journal tells why: `journalctl -u sensed`",
@@ -45,11 +45,11 @@ export default Object.freeze({
   "code.wifi-blocked":
     "Wi-Fi is blocked on the device: set the Wi-Fi country with `raspi-config`, or unblock it with `rfkill`.",
   "code.no-wifi": "The device has no Wi-Fi adapter that can be used.",
-  "code.permission": "The device's program may not change networks. Install its package anew.",
+  "code.permission": "The device's program may not change networks. Reinstall its package.",
   "code.security-unsupported":
     "This kind of Wi-Fi security cannot be used with a password alone.",
   "code.hardware": "The Wi-Fi adapter failed. Restart the device.",
-  "code.network-manager": "NetworkManager on the device refused, or does not run.",
+  "code.network-manager": "NetworkManager on the device refused, or is not running.",
   "code.not-saved": "The network works, but could not be saved. Try again.",
 
   "code.unknown-setting": "The device does not know this setting. Update sensed on the device.",
@@ -65,9 +65,9 @@ export default Object.freeze({
     "No encrypted connection: check the TLS setting, the port, the broker's certificate and its name.",
   "code.broker-clock":
     "The broker's certificate is not valid yet, so the device's clock is wrong. Wait until it has the network's time.",
-  "code.broker-version": "The broker does not take this version of MQTT. Choose the other one.",
+  "code.broker-version": "The broker does not accept this version of MQTT. Choose the other one.",
   "code.broker-identifier": "The broker does not accept the device's client id. Choose another.",
-  "code.broker-unavailable": "The broker takes no connection now. Try again later.",
+  "code.broker-unavailable": "The broker accepts no connections now. Try again later.",
   "code.broker-not-authorised": "The broker rejects the user name or password.",
   "code.broker-not-permitted":
     "The broker does not let the device write and read its own topics. Allow it in the broker's access list.",
@@ -100,9 +100,9 @@ export default Object.freeze({
   "cause.address.no_address": "No link has an address. Check Wi-Fi, cable and DHCP.",
   "cause.light.light_unavailable": "The light's lines cannot be used.",
   "cause.bluetooth.no-dbus": "There is no system D-Bus.",
-  "cause.bluetooth.no-bluez": "BlueZ does not run.",
+  "cause.bluetooth.no-bluez": "BlueZ is not running.",
   "cause.bluetooth.no-adapter": "There is no Bluetooth adapter.",
   "cause.bluetooth.adapter-blocked": "The Bluetooth adapter is blocked.",
   "cause.bluetooth.refused": "BlueZ refused.",
-  "cause.network_manager.absent": "It does not run, or has no D-Bus.",
+  "cause.network_manager.absent": "It is not running, or has no D-Bus.",
 });

@@ -32,7 +32,7 @@ export default Object.freeze({
   "start.trouble": "The device is not in the list?",
   "trouble.power": "It must have power and be within a few metres.",
   "trouble.window":
-    "Set-up is open for 15 minutes after a start as long as the device is not set up. Later, open it for 5 minutes with its button or the command `sensed setup open`.",
+    "Set-up is open for 15 minutes after a start as long as the device is not set up. Later, open it for 5 minutes with its button or the command `sudo sensed setup open`.",
   "trouble.near": "Bluetooth must be on in the phone; some Android versions also want location on.",
   "trouble.other": "Only one phone can be connected at a time: close this page on the others.",
   "code-fault.strange": "There is no “{symbol}” in a set-up code. Look again.",
@@ -102,7 +102,7 @@ export default Object.freeze({
   "fuse.ampere": "{ampere} A",
 
   "light.title": "Name and light",
-  "light.intro": "How the device is called, and how its light shines.",
+  "light.intro": "What the device is called, and how its light shines.",
 
   "label.device.name": "Name of the device",
   "hint.device.name": "Shown in set-up and in Home Assistant.",
@@ -131,7 +131,7 @@ export default Object.freeze({
   "hint.meter.auth_key": "32 digits 0–9 and letters A–F, where there is one.",
   "remove.meter.auth_key": "Remove the stored authentication key",
   "label.fuse.main_a": "Main fuse, ampere",
-  "hint.fuse.main_a": "It is printed on the fuse or breaker where the supply enters the house.",
+  "hint.fuse.main_a": "Printed on the fuse or breaker where the supply enters the house.",
   "label.fuse.margin_a": "Margin, ampere",
   "hint.fuse.margin_a": "Stays unused below the main fuse.",
   "label.fuse.failsafe_a": "Fail-safe current, ampere",
@@ -254,7 +254,7 @@ export default Object.freeze({
   "finish.do": "Finish set-up",
   "finished.title": "Set-up is finished",
   "finished.text":
-    "Set-up is closed. Open it again with the device's button or the command `sensed setup open`.",
+    "Set-up is closed. Open it again with the device's button or the command `sudo sensed setup open`.",
   "reset.title": "Reset",
   "reset.intro": "Forgets what set-up has stored: networks, broker, keys and the set-up code.",
   "reset.do": "Reset the device …",

@@ -7,7 +7,7 @@ export default Object.freeze({
   "end.protocol": "Enheten forsto ikke denne siden. Last siden inn på nytt, og prøv igjen.",
   "end.timeout": "Enheten ventet for lenge. Gå nærmere, og koble til igjen.",
   "end.closed":
-    "Oppsettet ble lukket på enheten. Åpne det igjen med knappen eller kommandoen `sensed setup open`.",
+    "Oppsettet ble lukket på enheten. Åpne det igjen med knappen eller kommandoen `sudo sensed setup open`.",
   "end.version":
     "Enheten snakker en annen versjon enn denne siden. Oppdater sensed på enheten, og last siden inn på nytt.",
   "end.reset":
@@ -19,9 +19,9 @@ export default Object.freeze({
   "end.silent": "Enheten svarer ikke lenger. Gå nærmere, og koble til igjen.",
   "end.left": "Forbindelsen ble avsluttet.",
   "end.occupied":
-    "En annen telefon eller PC er koblet til enheten. Avslutt den der, eller vent.",
+    "En annen telefon eller PC er koblet til enheten. Koble den fra, eller vent.",
   "end.not-open":
-    "Oppsettet er ikke åpent. Åpne det med knappen på enheten eller kommandoen `sensed setup open`.",
+    "Oppsettet er ikke åpent. Åpne det med knappen på enheten eller kommandoen `sudo sensed setup open`.",
   "end.not-chosen": "Ingen enhet ble valgt.",
   "end.no-bluetooth":
     "Nettleseren lot ikke siden bruke Bluetooth. Se etter om Bluetooth er på og tillatt for nettleseren.",
@@ -42,7 +42,7 @@ export default Object.freeze({
     "Enheten ser ikke nettet. Mange enheter ser bare nett på 2,4 GHz, mens telefonen kan være på 5 GHz.",
   "code.no-dhcp": "Nettet gir ingen adresse. Se på DHCP i ruteren.",
   "code.supplicant":
-    "Nettet slipper ikke enheten inn. Sjekk passordet; er det riktig, sett ruteren fra WPA3 til WPA2.",
+    "Nettet slipper ikke enheten inn. Sjekk passordet; er det riktig, bytt fra WPA3 til WPA2 i ruteren.",
   "code.wifi-blocked":
     "Wi-Fi er blokkert på enheten: sett Wi-Fi-land med `raspi-config`, eller opphev blokkeringen med `rfkill`.",
   "code.no-wifi": "Enheten har ingen Wi-Fi-adapter som kan brukes.",
@@ -74,7 +74,7 @@ export default Object.freeze({
   "code.broker-not-authorised": "Megleren avviser brukernavnet eller passordet.",
   "code.broker-not-permitted":
     "Megleren lar ikke enheten skrive og lese sine egne emner. Tillat det i meglerens tilgangsliste.",
-  "code.broker-no-acknowledgement": "Megleren har sluttet å bekrefte.",
+  "code.broker-no-acknowledgement": "Megleren kvitterer ikke lenger.",
   "code.broker-protocol": "Det som lytter der, snakker ikke MQTT. Sjekk porten og TLS-innstillingen.",
   "code.broker-taken-over":
     "En annen klient hos megleren bruker samme klient-id. Gi hver enhet sin egen id.",
@@ -91,8 +91,8 @@ export default Object.freeze({
   "cause.meter.not_a_tty": "Det som er angitt som adapter, er ikke en serieport.",
   "cause.meter.settings": "Adapteren støtter ikke linjeformatet.",
   "cause.meter.unplugged": "Adapteren ble tatt ut eller sviktet.",
-  "cause.meter.unreachable": "Serieporttjeneren svarer ikke.",
-  "cause.meter.closed": "Serieporttjeneren lukket forbindelsen.",
+  "cause.meter.unreachable": "Serieserveren svarer ikke.",
+  "cause.meter.closed": "Serieserveren lukket forbindelsen.",
   "cause.meter.unknown_list": "Telegrammer kommer, men listen er ukjent. Send gjerne et opptak.",
   "cause.meter.malformed_list":
     "Det kommer telegrammer, men innholdet bryter reglene. Send gjerne et opptak.",
@@ -107,5 +107,5 @@ export default Object.freeze({
   "cause.bluetooth.no-adapter": "Det finnes ingen Bluetooth-adapter.",
   "cause.bluetooth.adapter-blocked": "Bluetooth-adapteren er blokkert.",
   "cause.bluetooth.refused": "BlueZ avslo.",
-  "cause.network_manager.absent": "Den kjører ikke, eller har ingen D-Bus.",
+  "cause.network_manager.absent": "Det kjører ikke, eller har ingen D-Bus.",
 });

@@ -32,7 +32,7 @@ export default Object.freeze({
   "start.trouble": "Står ikke enheten i listen?",
   "trouble.power": "Den må ha strøm og være noen få meter unna.",
   "trouble.window":
-    "Oppsettet er åpent i 15 minutter etter start så lenge enheten ikke er satt opp. Senere åpnes det i 5 minutter med knappen eller kommandoen `sensed setup open`.",
+    "Oppsettet er åpent i 15 minutter etter start så lenge enheten ikke er satt opp. Senere åpnes det i 5 minutter med knappen eller kommandoen `sudo sensed setup open`.",
   "trouble.near":
     "Bluetooth må være på i telefonen; noen versjoner av Android krever at posisjon også er på.",
   "trouble.other":
@@ -258,14 +258,14 @@ export default Object.freeze({
   "finish.do": "Avslutt oppsettet",
   "finished.title": "Oppsettet er ferdig",
   "finished.text":
-    "Oppsettet er lukket. Åpne det igjen med knappen på enheten eller kommandoen `sensed setup open`.",
+    "Oppsettet er lukket. Åpne det igjen med knappen på enheten eller kommandoen `sudo sensed setup open`.",
   "reset.title": "Tilbakestill",
   "reset.intro":
     "Sletter det oppsettet har lagret: nett, megler, nøkler og oppsettskoden.",
   "reset.do": "Tilbakestill enheten …",
   "reset.sure": "Tilbakestille enheten?",
   "reset.what":
-    "Wi-Fi-nettene, innstillingene og oppsettskoden slettes. Målingene stopper til den settes opp igjen, med en ny kode som kommandoen `sudo sensed setup code` viser.",
+    "Wi-Fi-nettene, innstillingene og oppsettskoden slettes. Målingene stopper til enheten settes opp igjen, med en ny kode som kommandoen `sudo sensed setup code` viser.",
   "reset.cancel": "Avbryt",
   "reset.yes": "Ja, tilbakestill",
   "reset.working": "Tilbakestiller …",

@@ -7,21 +7,21 @@ export default Object.freeze({
   "end.protocol": "Enheten förstod inte den här sidan. Ladda om sidan och försök igen.",
   "end.timeout": "Enheten väntade för länge. Gå närmare och anslut igen.",
   "end.closed":
-    "Inställningen stängdes på enheten. Öppna den igen med knappen eller kommandot `sensed setup open`.",
+    "Inställningen stängdes på enheten. Öppna den igen med knappen eller kommandot `sudo sensed setup open`.",
   "end.version":
     "Enheten talar en annan version än den här sidan. Uppdatera sensed på enheten och ladda om sidan.",
   "end.reset":
     "Enheten återställdes och har en ny inställningskod. Kommandot `sudo sensed setup code` visar den.",
   "end.impostor":
-    "Det som svarar känner inte inställningskoden. Kanske är det en annan enhet; den fick inte veta något.",
+    "Det som svarar känner inte till inställningskoden. Kanske är det en annan enhet; den fick inte veta något.",
   "end.broken": "Det som kom från enheten var skadat. Anslut igen.",
   "end.lost": "Förbindelsen bröts. Gå närmare och anslut igen.",
   "end.silent": "Enheten svarar inte längre. Gå närmare och anslut igen.",
   "end.left": "Förbindelsen avslutades.",
   "end.occupied":
-    "En annan telefon eller dator är ansluten till enheten. Avsluta den där, eller vänta.",
+    "En annan telefon eller dator är ansluten till enheten. Koppla från den, eller vänta.",
   "end.not-open":
-    "Inställningen är inte öppen. Öppna den med enhetens knapp eller kommandot `sensed setup open`.",
+    "Inställningen är inte öppen. Öppna den med enhetens knapp eller kommandot `sudo sensed setup open`.",
   "end.not-chosen": "Ingen enhet valdes.",
   "end.no-bluetooth":
     "Webbläsaren lät inte sidan använda Bluetooth. Se efter om Bluetooth är på och tillåtet för webbläsaren.",
@@ -42,7 +42,7 @@ export default Object.freeze({
     "Enheten ser inte nätet. Många enheter ser bara nät på 2,4 GHz, medan telefonen kan vara på 5 GHz.",
   "code.no-dhcp": "Nätet ger ingen adress. Se på routerns DHCP.",
   "code.supplicant":
-    "Nätet släpper inte in enheten. Kontrollera lösenordet; är det rätt, ställ routern från WPA3 till WPA2.",
+    "Nätet släpper inte in enheten. Kontrollera lösenordet; är det rätt, byt från WPA3 till WPA2 i routern.",
   "code.wifi-blocked":
     "Wi-Fi är blockerat på enheten: ställ in Wi-Fi-land med `raspi-config`, eller häv blockeringen med `rfkill`.",
   "code.no-wifi": "Enheten har ingen Wi-Fi-adapter som kan användas.",
@@ -53,7 +53,7 @@ export default Object.freeze({
   "code.network-manager": "NetworkManager på enheten nekade, eller är inte igång.",
   "code.not-saved": "Nätet fungerar, men kunde inte sparas. Försök igen.",
 
-  "code.unknown-setting": "Enheten känner inte den här inställningen. Uppdatera sensed på enheten.",
+  "code.unknown-setting": "Enheten känner inte till den här inställningen. Uppdatera sensed på enheten.",
   "code.locked":
     "Den här inställningen är bestämd i `/etc/sensed/sensed.toml` och kan inte ändras här.",
   "code.invalid": "Enheten godtar inte det här värdet.",
@@ -75,7 +75,7 @@ export default Object.freeze({
   "code.broker-not-authorised": "Brokern avvisar användarnamnet eller lösenordet.",
   "code.broker-not-permitted":
     "Brokern låter inte enheten skriva och läsa sina egna ämnen. Tillåt det i brokerns åtkomstlista.",
-  "code.broker-no-acknowledgement": "Brokern har slutat bekräfta.",
+  "code.broker-no-acknowledgement": "Brokern kvitterar inte längre.",
   "code.broker-protocol":
     "Det som lyssnar där talar inte MQTT. Kontrollera porten och TLS-inställningen.",
   "code.broker-taken-over":
@@ -94,8 +94,8 @@ export default Object.freeze({
   "cause.meter.not_a_tty": "Det som är angivet som adapter är ingen serieport.",
   "cause.meter.settings": "Adaptern klarar inte linjeformatet.",
   "cause.meter.unplugged": "Adaptern drogs ur eller slutade fungera.",
-  "cause.meter.unreachable": "Serieportsservern svarar inte.",
-  "cause.meter.closed": "Serieportsservern stängde förbindelsen.",
+  "cause.meter.unreachable": "Serieservern svarar inte.",
+  "cause.meter.closed": "Serieservern stängde förbindelsen.",
   "cause.meter.unknown_list": "Telegram kommer, men deras lista är okänd. Skicka gärna en inspelning.",
   "cause.meter.malformed_list":
     "Det kommer telegram, men innehållet bryter mot reglerna. Skicka gärna en inspelning.",
@@ -110,5 +110,5 @@ export default Object.freeze({
   "cause.bluetooth.no-adapter": "Det finns ingen Bluetooth-adapter.",
   "cause.bluetooth.adapter-blocked": "Bluetooth-adaptern är blockerad.",
   "cause.bluetooth.refused": "BlueZ nekade.",
-  "cause.network_manager.absent": "Den är inte igång, eller har ingen D-Bus.",
+  "cause.network_manager.absent": "Det är inte igång, eller har ingen D-Bus.",
 });

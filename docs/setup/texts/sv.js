@@ -32,7 +32,7 @@ export default Object.freeze({
   "start.trouble": "Finns enheten inte i listan?",
   "trouble.power": "Den måste ha ström och vara några få meter bort.",
   "trouble.window":
-    "Inställningen är öppen i 15 minuter efter start så länge enheten inte är konfigurerad. Senare öppnas den i 5 minuter med knappen eller kommandot `sensed setup open`.",
+    "Inställningen är öppen i 15 minuter efter start så länge enheten inte är konfigurerad. Senare öppnas den i 5 minuter med knappen eller kommandot `sudo sensed setup open`.",
   "trouble.near":
     "Bluetooth måste vara på i telefonen; vissa versioner av Android kräver att plats också är på.",
   "trouble.other":
@@ -68,7 +68,7 @@ export default Object.freeze({
   "wifi.join": "Anslut till det här nätet",
   "wifi.joined": "Enheten är på {ssid}. Dess adress: {addresses}",
   "signal.strong": "stark signal ({dbm} dBm)",
-  "signal.medium": "hygglig signal ({dbm} dBm)",
+  "signal.medium": "medelstark signal ({dbm} dBm)",
   "signal.weak": "svag signal ({dbm} dBm)",
   "security.open": "öppet, utan lösenord",
   "security.password": "med lösenord",
@@ -147,7 +147,7 @@ export default Object.freeze({
   "choice.fuse.net.IT": "IT (230 V utan nolla)",
   "choice.fuse.net.TT": "TT (jordat vid huset)",
   "label.light.palette": "Färger",
-  "hint.light.palette": "Antalet blinkningar berättar tillståndet i vilket fall som helst.",
+  "hint.light.palette": "Antalet blinkningar visar alltid tillståndet.",
   "choice.light.palette.default": "Fem färger",
   "choice.light.palette.colour_blind": "Blått och gult, för färgblinda",
   "label.light.brightness": "Ljusstyrka",
@@ -258,14 +258,14 @@ export default Object.freeze({
   "finish.do": "Avsluta inställningen",
   "finished.title": "Inställningen är klar",
   "finished.text":
-    "Inställningen är stängd. Öppna den igen med enhetens knapp eller kommandot `sensed setup open`.",
+    "Inställningen är stängd. Öppna den igen med enhetens knapp eller kommandot `sudo sensed setup open`.",
   "reset.title": "Återställ",
   "reset.intro":
     "Raderar det som inställningen har sparat: nät, broker, nycklar och inställningskoden.",
   "reset.do": "Återställ enheten …",
   "reset.sure": "Återställa enheten?",
   "reset.what":
-    "Dess Wi-Fi-nät, inställningar och inställningskod raderas. Mätningen upphör tills den ställs in igen, med en ny kod som kommandot `sudo sensed setup code` visar.",
+    "Dess Wi-Fi-nät, inställningar och inställningskod raderas. Mätningen upphör tills enheten ställs in igen, med en ny kod som kommandot `sudo sensed setup code` visar.",
   "reset.cancel": "Avbryt",
   "reset.yes": "Ja, återställ",
   "reset.working": "Återställer …",
