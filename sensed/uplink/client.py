@@ -14,7 +14,7 @@ import math
 import socket
 import time
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from paho.mqtt.packettypes import PacketTypes
@@ -143,6 +143,10 @@ class Connection:
         """Queue a subscription with QoS 1; ``flush`` writes what is queued."""
         self._session.subscribe_to(topic)
 
+    def unsubscribe(self, topic: str) -> None:
+        """Queue the end of a subscription; ``flush`` writes what is queued."""
+        self._session.unsubscribe_from(topic)
+
     def flush(self) -> None:
         """Write as much to the socket as it takes, at once."""
         self._session.flush()
@@ -204,6 +208,8 @@ class _Session(aiomqtt.Client):
         self._client.disable_logger()  # paho would write a line for every packet
         self._sock = sock
         self._put_since_flush = 0
+        self._flush_soon: asyncio.Handle
+        self._waits_for_room = False
         self._hearer = hearer
         self._may_expire = settings.protocol == "5"
         self.receive_maximum = _MOST_UNACKNOWLEDGED
@@ -244,8 +250,14 @@ class _Session(aiomqtt.Client):
         """Queue a SUBSCRIBE."""
         self._client.subscribe(topic, qos=1)
 
+    def unsubscribe_from(self, topic: str) -> None:
+        """Queue an UNSUBSCRIBE."""
+        self._client.unsubscribe(topic)
+
     def flush(self) -> None:
         """Write what is queued now rather than when the loop next finds the socket writable."""
+        if not self._client.want_write():
+            return
         several, self._put_since_flush = self._put_since_flush > 1, 0
         if several and self._sock.fileno() >= 0:
             # One segment, and one wake-up of the broker, for all of them.
@@ -255,6 +267,9 @@ class _Session(aiomqtt.Client):
                 self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
         else:
             self._client.loop_write()
+        if self._client.want_write() and self._sock.fileno() >= 0:
+            self._loop.add_writer(self._sock.fileno(), self.flush)
+            self._waits_for_room = True
 
     async def disconnect(self) -> None:
         """Send DISCONNECT and wait until it is written."""
@@ -313,14 +328,23 @@ class _Session(aiomqtt.Client):
         if any(reason.value >= _FAILURES_FROM for reason in reasons):
             self._loop.call_soon(self._hearer.subscription_refused)
 
+    def _on_unsubscribe(self, *_: Any) -> None:
+        """Nobody waits for it: what still comes on the topic is passed over."""
+
     def _on_disconnect(self, *arguments: Any) -> None:
         if not self._connected.done():
             self._connected.set_exception(aiomqtt.MqttError("closed without an answer"))
         super()._on_disconnect(*arguments)
 
-    def _on_socket_register_write(self, _client: Any, _userdata: Any, sock: Any) -> None:
-        # Not "soon" as in aiomqtt: flush() may have unregistered it by then, for good.
-        self._loop.add_writer(sock.fileno(), self.flush)
+    def _on_socket_register_write(self, _client: Any, _userdata: Any, _sock: Any) -> None:
+        # Nearly always flush() comes first: the socket is watched only for what it has no room for.
+        self._flush_soon = self._loop.call_soon(self.flush)
+
+    def _on_socket_unregister_write(self, _client: Any, _userdata: Any, sock: Any) -> None:
+        self._flush_soon.cancel()
+        if self._waits_for_room:
+            self._waits_for_room = False
+            self._loop.remove_writer(sock.fileno())
 
 
 def _connect_properties() -> Any:
@@ -330,6 +354,7 @@ def _connect_properties() -> Any:
     return properties
 
 
+@lru_cache(maxsize=8)
 def _properties(expiry_s: int) -> Any:
     make: Any = Properties  # paho has no types for these
     properties = make(PacketTypes.PUBLISH)

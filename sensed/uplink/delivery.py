@@ -73,6 +73,12 @@ class Delivery:
         self._outbox.connected()
         connection.lost.add_done_callback(lambda _: self._changed.set())
 
+    def leave(self, topic: str) -> None:
+        """Subscribe to ``topic`` no more."""
+        if self._connection is not None and not self._connection.lost.done():
+            self._connection.unsubscribe(topic)
+            self._connection.flush()
+
     def open_history(self) -> None:
         """Let the history flow as well."""
         if self._connection is not None and not self._history_room:

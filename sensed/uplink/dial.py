@@ -73,8 +73,10 @@ def _how_far(error: LinkError) -> int:
 
 
 def _getaddrinfo(host: str, port: int, flags: int) -> Sequence[_AddressInfo]:
+    # Of text, Python makes octets by a codec that it loads megabytes of tables for.
+    name = host.encode() if host.isascii() else host
     try:
-        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)
+        return socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=flags)
     except UnicodeError as error:  # a label that no host name can have
         raise socket.gaierror(socket.EAI_NONAME, str(error)) from error
 

@@ -7,11 +7,12 @@ a binary float.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Final, NamedTuple, Protocol
+from functools import lru_cache
+from typing import Any, Final, NamedTuple, Protocol
 
 from sensed.errors import BugError
 from sensed.han.reading import READING_KEYS, Quantity, Reading
@@ -86,7 +87,6 @@ class _Feed(NamedTuple):
 PASSING_S: Final = 60
 """How long a reading that is not retained is worth anything to a consumer, in seconds."""
 
-_LITERALS: Final = {None: "null", True: "true", False: "false"}
 _IDENTITY: Final = frozenset({"meter_id", "meter_type", "list_version"})
 _POWER: Final = frozenset(
     {
@@ -218,24 +218,55 @@ def encode(value: object) -> bytes:
 
 
 def _json(value: object) -> str:
+    write = _WRITERS.get(type(value))
+    return _other_json(value) if write is None else write(value)
+
+
+def _other_json(value: object) -> str:
+    """Write what is of a class derived from one that has a JSON form."""
     match value:
-        case None | bool():
-            text = _LITERALS[value]
         case str():
             text = json.dumps(value)
         case int():
             text = int.__repr__(value)
-        case Decimal() if value.is_finite():
-            text = format(value, "f")
+        case Decimal():
+            text = _decimal_json(value)
         case Mapping():
-            text = "{" + ",".join(f"{_key(k)}:{_json(v)}" for k, v in value.items()) + "}"
+            text = _mapping_json(value)
         case list() | tuple():
-            text = "[" + ",".join(map(_json, value)) + "]"
+            text = _list_json(value)
         case _:
             raise BugError(f"{type(value).__name__} {value!r} has no exact JSON form")
     return text
 
 
+def _decimal_json(value: Decimal) -> str:
+    if not value.is_finite():
+        raise BugError(f"Decimal {value!r} has no exact JSON form")
+    return format(value, "f")
+
+
+def _mapping_json(value: Mapping[object, object]) -> str:
+    return "{" + ",".join([f"{_key(k)}:{_json(v)}" for k, v in value.items()]) + "}"
+
+
+def _list_json(value: Iterable[object]) -> str:
+    return "[" + ",".join(map(_json, value)) + "]"
+
+
+_WRITERS: Final[Mapping[type, Callable[[Any], str]]] = {
+    type(None): lambda _: "null",
+    bool: lambda value: "true" if value else "false",
+    str: json.dumps,
+    int: int.__repr__,
+    Decimal: _decimal_json,
+    dict: _mapping_json,
+    list: _list_json,
+    tuple: _list_json,
+}
+
+
+@lru_cache(maxsize=256)
 def _key(key: object) -> str:
     if not isinstance(key, str):
         raise BugError(f"{key!r} cannot be a key in JSON")

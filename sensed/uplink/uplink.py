@@ -299,6 +299,9 @@ class Uplink:
     def _echo_came(self) -> None:
         self._echo_alarm.cancel()
         self._unheard = 0
+        if self._delivery is not None:
+            # Every later word of ours would come back as well, and want acknowledging.
+            self._delivery.leave(self._topics.headroom)
         if self._delivery is not None and not self._refused:
             self._tell(holds=True, cause=None, detail="")
             self._delivery.open_history()

@@ -51,7 +51,8 @@ async def test_a_list_reaches_a_subscriber_on_the_topics_it_feeds(mosquitto: Mos
 
 
 async def test_what_a_late_subscriber_gets_is_what_is_retained(mosquitto: Mosquitto) -> None:
-    async with up(settings(mosquitto.port)) as running:
+    unknown_to_home_assistant = replace(QUICK, introduce_after_s=60.0)
+    async with up(settings(mosquitto.port), unknown_to_home_assistant) as running:
         await running.linked()
         running.uplink.set_state(Said("active"))
         running.uplink.set_meter(MeterIdentity(meter_id="1"))
@@ -363,6 +364,42 @@ async def test_nothing_is_left_running(mosquitto: Mosquitto) -> None:
     assert set(threading.enumerate()) == threads
     assert asyncio.all_tasks() == tasks
     assert len(os.listdir("/proc/self/fd")) == len(descriptors)  # noqa: PTH208 - likewise
+
+
+async def test_own_words_come_back_only_until_one_has_proved_the_link(tmp_path: Path) -> None:
+    with Mosquitto(tmp_path, config="log_type all") as mosquitto:
+        async with up(settings(mosquitto.port)) as running:
+            await running.linked()
+            await until(lambda: "Sending UNSUBACK to" in mosquitto.log())
+            before = mosquitto.log()
+            running.uplink.set_state(Said("active"))
+            for _ in range(3):
+                running.send(WITH_CURRENTS)
+            async with listening(mosquitto.port) as listener:
+                await listener.wait_for("state")
+                running.send(WITH_CURRENTS)
+                await listener.wait_for("phases")
+        echoes = [
+            line for line in mosquitto.log()[len(before) :].splitlines() if "headroom" in line
+        ]
+    own = settings(mosquitto.port).identifier
+    assert any(f"Received PUBLISH from {own}" in line for line in echoes)
+    assert not any(f"Sending PUBLISH to {own}" in line for line in echoes)
+
+
+async def test_what_the_socket_has_no_room_for_follows(mosquitto: Mosquitto) -> None:
+    long = "x" * (12 << 20)
+    patient = replace(QUICK, acknowledge_deadline_s=20.0)
+    async with up(settings(mosquitto.port), patient) as running:
+        await running.linked()
+        running.uplink.set_state(Said(long))
+        running.send(POWER_ONLY)
+        async with listening(mosquitto.port) as listener:
+            await until(lambda: "state" in [m.topic.rpartition("/")[2] for m in listener.heard])
+            running.send(WITH_CURRENTS)
+            await listener.wait_for("phases")
+            (state,) = await listener.wait_for("state")
+    assert state.json["state"] == long
 
 
 async def test_a_message_is_on_the_socket_when_publish_returns(mosquitto: Mosquitto) -> None:
