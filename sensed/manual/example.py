@@ -15,7 +15,7 @@ _HEAD: Final = """\
 # A line that begins with # and a key shows the default. Remove the # to set a key here:
 # it then cannot be changed from a phone. Afterwards:
 #
-#     sensed run --check-config && systemctl reload sensed
+#     sudo sensed run --check-config && sudo systemctl reload sensed
 """
 
 
