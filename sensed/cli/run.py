@@ -31,9 +31,11 @@ def main(args: argparse.Namespace) -> int:
 
     config = load_config(args.config)
     if args.check_config:
+        from sensed.daemon.meter import check_port
         from sensed.daemon.settings import check
 
         check(config)
+        check_port(config.meter.port)
         print("The configuration is right.")
         return 0
 

@@ -11,7 +11,10 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Final, TypeVar
 
+from sensed.errors import ConfigError
 from sensed.han.layouts.configured import layout_fault
+from sensed.han.port_address import tcp_address
+from sensed.han.port_settings import SerialSettings
 from sensed.leds.night import NightHours
 from sensed.secret import Secret
 
@@ -25,7 +28,7 @@ _LONGEST_CERTIFICATES: Final = 3072
 _WEB_ADDRESS: Final = re.compile(
     r"(https://[^/?#\s]+|http://localhost(:\d{1,5})?)([/?][^#\s]*)?", re.ASCII
 )
-_SERIAL_FORMAT: Final = re.compile(r"(300|[1-9]\d{2,5}) [5-8][NEO][12]", re.ASCII)
+_AUTO: Final = "auto"
 
 
 def text(what: str = "text", *, longest: int = 255) -> Check[str]:
@@ -160,10 +163,24 @@ def layout(value: object) -> tuple[str, ...]:
     return tuple(value)
 
 
+def meter_port(value: object) -> str:
+    """Accept "auto", a device path, or the address of a serial server."""
+    what = "a device path, socket://host:port or auto"
+    port = text(what)(value)
+    try:
+        tcp_address(port)
+    except ConfigError:
+        raise ValueError(f"must be {what}") from None
+    return port
+
+
 def serial_format(value: object) -> str:
     """Accept "auto" or a line format such as "2400 8E1"."""
-    if value == "auto" or (isinstance(value, str) and _SERIAL_FORMAT.fullmatch(value)):
-        return value
+    if isinstance(value, str):
+        if value == _AUTO:
+            return value
+        with contextlib.suppress(ConfigError):
+            return str(SerialSettings.parse(value))
     raise ValueError('must be "auto" or a line format such as "2400 8E1"')
 
 

@@ -57,7 +57,7 @@ class MeterSection:
 
     port: str = setting(
         "auto",
-        checks.text("a device path, socket://host:port or auto"),
+        checks.meter_port,
         "Device of the M-Bus adapter, socket://host:port, or auto for the first one by name.",
     )
     serial: str = setting(

@@ -17,10 +17,10 @@ from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
-from urllib.parse import urlsplit
 
 from sensed.backoff import Backoff
-from sensed.errors import ConfigError, PortError
+from sensed.errors import PortError
+from sensed.han.port_address import tcp_address
 from sensed.han.port_inbox import Inbox
 from sensed.han.port_settings import CANDIDATES, SerialSettings, SettingsProbe
 from sensed.watchdog import GRACE_S
@@ -123,7 +123,7 @@ class MeterPort:
         self.device = device
         self._locate = locate
         self._due_s = math.inf
-        self._address = _tcp_address(device)
+        self._address = tcp_address(device)
         candidates = CANDIDATES if settings is None else (settings,)
         self._probe = SettingsProbe(
             known=known if settings is None else None, candidates=candidates
@@ -258,7 +258,7 @@ async def try_port(device: str) -> PortCause | None:
 
     For a path or ``socket://host:port``; ConfigError for anything else.
     """
-    address = _tcp_address(device)
+    address = tcp_address(device)
     if address:
         try:
             close = await _open_tcp(*address, Inbox(lambda _arrived_s: None))
@@ -323,22 +323,6 @@ class _Hearing:
             return None
         self._in_burst = False
         return Silence()
-
-
-def _tcp_address(device: str) -> tuple[str, int] | None:
-    """Return host and port of a network port, None for a device path; ConfigError otherwise."""
-    if "://" not in device:
-        if not device:
-            raise ConfigError("The meter's device is empty; give a path or socket://host:port.")
-        return None
-    parts = urlsplit(device)
-    try:
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        host = port = None
-    if parts.scheme != "socket" or not host or not port:
-        raise ConfigError(f"The meter's device {device!r} is no path and not socket://host:port.")
-    return host, port
 
 
 async def _open_tcp(host: str, port: int, inbox: Inbox) -> Callable[[], None]:

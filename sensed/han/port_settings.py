@@ -14,7 +14,7 @@ from typing import Final
 from sensed.errors import ConfigError
 
 _BAUDS: Final = (300, 600, 1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)
-_SETTINGS: Final = re.compile(r"(\d+)[ /,]([78])([NEO])([12])", re.IGNORECASE)
+_SETTINGS: Final = re.compile(r"(\d{3,6})[ /,]([78])([NEO])([12])", re.ASCII | re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)

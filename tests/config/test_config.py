@@ -11,9 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sensed.config import Config, load_config
+from sensed.config import Config, checks, load_config
 from sensed.config.schema import SECTIONS
 from sensed.errors import ConfigError
+from sensed.han.port import MeterPort
+from sensed.han.port_settings import SerialSettings
 
 
 @pytest.fixture
@@ -60,6 +62,31 @@ def test_values_arrive_typed(etc: Path) -> None:
     assert config.mqtt.password.reveal() == "p"
 
 
+LINES = st.builds(
+    "{}{}{}{}{}".format,
+    st.sampled_from((300, 2400, 9600, 14400, 115200, "auto", "²400", "9" * 5000)),
+    st.sampled_from((" ", "/", ",", "")),
+    st.integers(5, 9),
+    st.sampled_from("NEOMneo"),
+    st.integers(1, 2),
+)
+PORTS = st.builds(
+    "{}{}{}".format,
+    st.sampled_from(("socket://", "tcp://", "/dev/", "")),
+    st.sampled_from(("host", "[::1]", "[::1", "ttyUSB0", "℀", "a@b", "")),
+    st.sampled_from((":1", ":0", ":99999", ":x", "")),
+)
+
+
+@given(LINES | st.just("auto"), PORTS | st.just("auto"))
+def test_what_passes_the_checks_can_be_opened(serial: str, port: str) -> None:
+    try:
+        serial, port = checks.serial_format(serial), checks.meter_port(port)
+    except ValueError:
+        return
+    MeterPort(port, settings=None if serial == "auto" else SerialSettings.parse(serial))
+
+
 def test_secrets_do_not_show(etc: Path) -> None:
     config = load(
         etc, '[meter]\nkey = "00112233445566778899aabbccddeeff"\n[mqtt]\npassword = "hunter2"\n'
@@ -92,6 +119,13 @@ def test_the_administrators_file_stands_above_the_phones(etc: Path, tmp_path: Pa
         ('[mqtt]\nhost = "a\\nb"\n', "mqtt.host must be a host name or address"),
         ("[mqtt]\npassword = 1\n", "mqtt.password must be a text in quotes"),
         ('[meter]\nserial = "2400"\n', "meter.serial must be"),
+        ('[meter]\nserial = "14400 8N1"\n', "meter.serial must be"),
+        ('[meter]\nserial = "2400 5E1"\n', "meter.serial must be"),
+        ("[meter]\nserial = 2400\n", "meter.serial must be"),
+        ('[meter]\nport = "socket://host"\n', "meter.port must be a device path"),
+        ('[meter]\nport = "tcp://h:1"\n', "meter.port must be a device path"),
+        ('[meter]\nport = "socket://[::1:2"\n', "meter.port must be a device path"),
+        ('[meter]\nport = ""\n', "meter.port must be a device path"),
         ('[meter]\nkey = "xyz"\n', "meter.key must be 32 hexadecimal digits"),
         ("[meter]\nct_ratio = 0\n", "meter.ct_ratio must be"),
         ("[meter]\nct_ratio = nan\n", "meter.ct_ratio must be"),

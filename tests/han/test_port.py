@@ -423,7 +423,16 @@ async def test_a_late_consumer_loses_the_oldest_octets_and_they_are_counted() ->
 
 
 @pytest.mark.parametrize(
-    "device", ["", "socket://", "socket://host", "socket://host:x", "rfc2217://host:4000"]
+    "device",
+    [
+        "",
+        "socket://",
+        "socket://host",
+        "socket://host:x",
+        "socket://host:0",
+        "socket://[::1:4000",
+        "rfc2217://host:4000",
+    ],
 )
 def test_a_device_that_is_neither_path_nor_network_port_is_refused(device: str) -> None:
     with pytest.raises(ConfigError, match="socket://host:port"):

@@ -252,7 +252,9 @@ def test_a_port_that_is_no_tty_ends_in_one_sentence(
     port = tmp_path / "port"
     port.touch()
     config = config_file(tmp_path, device=str(port), broker_port=1883)
-    assert "is not a serial device" in one_sentence(capsys, "--config", str(config))
+    for arguments in (["--check-config"], []):
+        told = one_sentence(capsys, *arguments, "--config", str(config))
+        assert "is not a serial device" in told
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can make a tty unreadable for another user")
