@@ -354,7 +354,7 @@ def _connect_properties() -> Any:
     return properties
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=32)
 def _properties(expiry_s: int) -> Any:
     make: Any = Properties  # paho has no types for these
     properties = make(PacketTypes.PUBLISH)

@@ -182,6 +182,8 @@ class HeadroomSignal:
             offered_a = tuple(
                 slow.update(limit_a - ampere, now_s)
                 for slow, ampere in zip(self._slow, currents.amperes, strict=False)
+        if self._basis is not None and now_s >= self._basis.received_s + LONGEST_AGE_S:
+            self._interrupted()  # without a connection nobody asks ``passed``
             )
         self._basis = _Basis(sample.reading, currents, now_s, offered_a)
         self._said_a = offered_a
@@ -194,8 +196,7 @@ class HeadroomSignal:
         due_s = self.deadline_s()
         if due_s is None or now_s < due_s:
             return []
-        for slow in self._slow:
-            slow.interrupted()
+        self._interrupted()
         silent = self._list_s is None or now_s >= self._list_s + LONGEST_AGE_S
         return self._turn(Event.SILENCE if silent else Event.NO_CURRENTS, now_s, now)
 
@@ -220,7 +221,12 @@ class HeadroomSignal:
         return [self._say(now_s, now)] if changed or self._state is State.LIVE else []
 
     def _cut(self, reading: Reading, now_s: float, now: datetime) -> list[Signal]:
-        if self._state is not State.LIVE or self._basis is None:
+    def _interrupted(self) -> None:
+        for slow in self._slow:
+            slow.interrupted()
+
+        """Lower what is said, or will be first of all on the next connection."""
+        if self._basis is None:
             return []
         risen_w = _risen_w(self._basis.reading, reading)
         least_a = tuple(
@@ -230,7 +236,7 @@ class HeadroomSignal:
         if least_a == self._said_a:
             return []
         self._said_a = least_a
-        return [self._say(now_s, now)]
+        return [self._say(now_s, now)] if self._state is State.LIVE else []
 
     def _say(self, now_s: float, now: datetime) -> Signal:
         self._seq += 1
@@ -248,8 +254,10 @@ class HeadroomSignal:
             "source_age_s": _plain(age_s),
             "current_l2": basis.currents.current_l2,
         }
-        until_s = min(now_s + LONGEST_WAIT_S, basis.received_s + LONGEST_AGE_S)
-        message = Message(self._topic, encode(payload), 1, False, expiry_s=int(LONGEST_AGE_S))
+        dies_s = basis.received_s + LONGEST_AGE_S
+        until_s = min(now_s + LONGEST_WAIT_S, dies_s)
+        expiry_s = max(1, math.floor(dies_s - now_s))
+        message = Message(self._topic, encode(payload), 1, False, expiry_s)
         return Signal(message, until_s)
 
     def _failsafe(self, state: State, marks: dict[str, object]) -> Signal:

@@ -302,6 +302,22 @@ def test_a_raise_starts_anew_after_a_dip_and_after_a_gap() -> None:
     assert slow.update(Decimal(9), 220 + RAISE_AFTER_S) == 4
 
 
+def test_a_raise_starts_anew_after_a_gap_that_nobody_was_told_of() -> None:
+    device = Device()
+    device.connect()
+    device.hear(amperes(20, 20, 20))
+    device.now_s += 10
+    device.hear(amperes(1, 1, 1))
+    device.now_s += RAISE_AFTER_S + 1  # neither a list nor a connection, so that nothing is due
+    device.connect()
+    (live,) = device.hear(amperes(1, 1, 1))
+    assert live["headroom_a"] == [Decimal("3.0")] * 3
+    for _ in range(int(RAISE_AFTER_S / 10)):
+        device.now_s += 10
+        (live,) = device.hear(amperes(1, 1, 1))
+    assert live["headroom_a"] == [Decimal("22.0")] * 3
+
+
 def test_what_must_be_shed_is_not_asked_for_twice() -> None:
     slow = SlowRaise()
     assert slow.update(Decimal(-5), 0) == -5
@@ -324,6 +340,30 @@ def test_between_lists_a_rise_of_power_takes_room_from_every_phase() -> None:
     device.wait(5)
     (live,) = device.hear(amperes(16, 12, 3, power_w=4380))
     assert live["headroom_a"] == [Decimal("7.0"), Decimal("11.0"), Decimal("20.0")]
+
+
+def test_a_rise_before_the_first_connection_takes_room_too() -> None:
+    device = Device()
+    device.hear(amperes(1, 1, 1, power_w=700))
+    device.now_s += 2.5
+    assert device.hear(power(15_000)) == []
+    starting, live = device.connect()
+    assert (starting["mode"], starting["headroom_a"]) == ("failsafe", None)
+    assert live["headroom_a"] == [Decimal("0.0")] * 3
+
+
+def test_a_broker_hands_a_permission_on_no_longer_than_its_currents_may_age() -> None:
+    device = Device()
+    device.connect()
+    device.hear(amperes(1, 1, 1, power_w=700))
+    assert device.said[-1].message.expiry_s == 30
+    device.now_s += 12.5
+    device.hear(power(1000))
+    assert device.said[-1].message.expiry_s == 17
+    device.now_s += 17
+    device.connect()
+    assert device.said[-1].message.expiry_s == 1
+    assert device.signal.will().expiry_s is None
 
 
 def test_a_rise_takes_all_room_but_asks_to_shed_only_an_even_share() -> None:
