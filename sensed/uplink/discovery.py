@@ -14,15 +14,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
+from sensed.uplink.headroom import LONGEST_AGE_S
 from sensed.uplink.payloads import PASSING_S, Message, MeterIdentity, encode
 from sensed.uplink.settings import DiscoverySettings
 from sensed.uplink.topics import Topics
 
 Shown = frozenset[tuple[str, str]]
 """Topic and key of each quantity that the meter has shown."""
-
-PERMITTED_S: Final = 30
-"""How long a headroom may stand in Home Assistant: it is a permission, not a reading."""
 
 STATES: Final = ("starting", "not_configured", "no_meter_data", "no_ip", "no_cloud", "active")
 _LONGEST_COPY: Final = 64 * 1024
@@ -155,7 +153,8 @@ class Introduction:
         if kind.unit is not None:
             sensor["unit_of_meas"] = kind.unit
         if topic != "energy":
-            sensor["exp_aft"] = PERMITTED_S if topic == "headroom" else PASSING_S
+            permission = topic == "headroom"
+            sensor["exp_aft"] = int(LONGEST_AGE_S) if permission else PASSING_S
         return sensor
 
     def _room(self, index: int, phase: str) -> dict[str, object]:
