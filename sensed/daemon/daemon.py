@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import signal
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
@@ -58,10 +59,17 @@ class Part(Watched, Protocol):
         """Do the part's work until cancelled."""
 
 
-async def run_daemon(config: Config, *, load: Callable[[], Config], store: SettingsStore) -> None:
+async def run_daemon(
+    config: Config,
+    *,
+    load: Callable[[], Config],
+    store: SettingsStore,
+    on_accepted: Callable[[Config], None] = lambda _config: None,
+) -> None:
     """Run until SIGTERM or SIGINT; at SIGHUP go on with what ``load`` returns.
 
-    ``store`` is where set-up keeps settings. Raises ConfigError before anything has started;
+    ``store`` is where set-up keeps settings; ``on_accepted`` gets what was loaded once it is
+    in force. Raises ConfigError before anything has started;
     later, a wrong configuration is told and the old one stays.
     """
     stop = asyncio.Event()
@@ -83,14 +91,24 @@ async def run_daemon(config: Config, *, load: Callable[[], Config], store: Setti
         store=store,
         reload=reloads.done,
     )
-    for number, act in (
-        (signal.SIGTERM, stop.set),
-        (signal.SIGINT, stop.set),
-        (signal.SIGHUP, reloads.want),
-    ):
-        loop.add_signal_handler(number, act)
+
+    async def apply(config: Config) -> None:
+        await daemon.apply(config)
+        on_accepted(config)
+
     async with asyncio.TaskGroup() as group:
-        reloading = group.create_task(reloads.run(daemon.apply, daemon.notifier), name="reload")
+        reloading = group.create_task(reloads.run(apply, daemon.notifier), name="reload")
+
+        def end() -> None:
+            stop.set()
+            reloading.cancel()  # else it would say, of a daemon that ends, that it is ready
+
+        for number, act in (
+            (signal.SIGTERM, end),
+            (signal.SIGINT, end),
+            (signal.SIGHUP, reloads.want),
+        ):
+            loop.add_signal_handler(number, act)
         await daemon.run(stop)
         reloading.cancel()
 
@@ -119,6 +137,7 @@ class Daemon:
         reload: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         settings.check(config)
+        check_port(config.meter.port)
         loop = asyncio.get_running_loop()
         self.notifier = Notifier()
         self._config = config
@@ -128,6 +147,9 @@ class Daemon:
         self._control = control
         self._standalone = standalone
         self._boot_id = uuid.uuid4().hex
+        # A boot id and a number name one message: what is made anew goes on counting.
+        self._list_numbers = itertools.count(1)
+        self._headroom_numbers = itertools.count(1)
         self._watch = MeterWatch(loop.time())
         self._board = FactBoard(loop.time)
         self._news = News(self._board)
@@ -140,6 +162,7 @@ class Daemon:
         self._group = asyncio.TaskGroup()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._resting: set[str] = set()
+        self._ending = False
 
         self._light = self._make_light(config)
         self._meter = self._make_meter(config)
@@ -168,6 +191,7 @@ class Daemon:
             self.notifier.ready()
             _log.info("started")
             await stop.wait()
+            self._ending = True
             self.notifier.stopping()
             _log.info("stopping")
             self._taps.close()
@@ -178,7 +202,7 @@ class Daemon:
     async def apply(self, config: Config) -> None:
         """Put a new configuration in force, starting anew the parts that it concerns.
 
-        Raises ConfigError, before anything has changed.
+        Raises ConfigError, before anything has changed. Starts nothing once the daemon ends.
         """
         settings.check(config)
         check_port(config.meter.port)
@@ -192,6 +216,8 @@ class Daemon:
         self._config = config
         for name in concerned:
             await self._end(name)
+        if self._ending:
+            return
         self._renew(concerned, config)
         if self._provisioning is not None:
             self._provisioning.rename(config.device.name)
@@ -259,7 +285,6 @@ class Daemon:
         )
 
     def _make_meter(self, config: Config) -> MeterReader:
-        check_port(config.meter.port)
         return MeterReader(
             config.meter,
             self._watch,
@@ -267,6 +292,7 @@ class Daemon:
             on_sample=self._sample_received,
             on_meter=self._meter_found,
             boot_id=self._boot_id,
+            numbers=self._list_numbers,
             memory=None if self._standalone else LineMemory(STATE_PATH.with_name("line")),
             on_port=self._taps.put,
         )
@@ -283,6 +309,7 @@ class Daemon:
             history=settings.history(config),
             discovery=settings.discovery(config),
             boot_id=self._boot_id,
+            headroom_numbers=self._headroom_numbers,
         )
 
     def _make_provisioning(self, config: Config) -> Provisioning | None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -68,7 +69,10 @@ _OF_A_GOOD_FRAME: Final = (ListDecoded, ListEncrypted, ListMalformed, ListUnknow
 
 
 class MeterReader:
-    """One part of the daemon: reads the port for ever, hands samples and the meter on."""
+    """One part of the daemon: reads the port for ever, hands samples and the meter on.
+
+    Each sample is marked with ``boot_id`` and the next of ``numbers``.
+    """
 
     def __init__(
         self,
@@ -79,6 +83,7 @@ class MeterReader:
         on_sample: Callable[[Sample], None],
         on_meter: Callable[[MeterIdentity], None],
         boot_id: str,
+        numbers: Iterator[int] | None = None,
         memory: LineMemory | None = None,
         on_port: Callable[[PortEvent], None] = lambda _event: None,
     ) -> None:
@@ -90,7 +95,7 @@ class MeterReader:
         self._on_meter = on_meter
         self._board = board
         self._boot_id = boot_id
-        self._seq = 0
+        self._numbers = numbers or itertools.count(1)
         self._identity = MeterIdentity()
         self._known = memory.recall() if memory else None
         self._port: MeterPort | None = None
@@ -170,8 +175,7 @@ class MeterReader:
         was_heard = self._watch.verdict(received_s)[0] is True
         self._watch.list_seen(received_s)
         self._troubles.clear()
-        self._seq += 1
-        stamp = Stamp(datetime.now(UTC), received_s, self._seq, self._boot_id)
+        stamp = Stamp(datetime.now(UTC), received_s, next(self._numbers), self._boot_id)
         self._on_sample(Sample(event.reading, stamp))
         _log.debug("list", layout=event.layout, **event.reading.present())
         identity = self._identity.learnt_from(event.reading, maker=event.maker)

@@ -7,8 +7,9 @@ monotonic clock; a permission dies 30 s after the currents it rests on were rece
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_FLOOR, Decimal
@@ -134,13 +135,19 @@ class _Basis:
 class HeadroomSignal:
     """What stands on the headroom topic at each turn of events."""
 
-    def __init__(self, topics: Topics, settings: SafetySettings, boot_id: str) -> None:
-        """Speak for the device of ``topics``; ``boot_id`` and a count mark each payload."""
+    def __init__(
+        self,
+        topics: Topics,
+        settings: SafetySettings,
+        boot_id: str,
+        numbers: Iterator[int] | None = None,
+    ) -> None:
+        """Speak for the device of ``topics``; ``boot_id`` and a number mark each payload."""
         self._topic = topics.headroom
         self._settings = settings
         self._boot_id = boot_id
         self._state = State.OFFLINE
-        self._seq = 0
+        self._numbers = numbers or itertools.count(1)
         self._began_s: float | None = None
         self._list_s: float | None = None
         self._basis: _Basis | None = None
@@ -175,6 +182,8 @@ class HeadroomSignal:
             return self._turn(Event.NO_CURRENTS, now_s, now)
         if currents is None:
             return self.passed(now_s, now) or self._cut(sample.reading, now_s, now)
+        if self._basis is not None and now_s >= self._basis.received_s + LONGEST_AGE_S:
+            self._interrupted()  # without a connection nobody asks ``passed``
         fuse_a = self._settings.main_fuse_a
         offered_a: tuple[Decimal, ...] = ()
         if fuse_a is not None:
@@ -182,8 +191,6 @@ class HeadroomSignal:
             offered_a = tuple(
                 slow.update(limit_a - ampere, now_s)
                 for slow, ampere in zip(self._slow, currents.amperes, strict=False)
-        if self._basis is not None and now_s >= self._basis.received_s + LONGEST_AGE_S:
-            self._interrupted()  # without a connection nobody asks ``passed``
             )
         self._basis = _Basis(sample.reading, currents, now_s, offered_a)
         self._said_a = offered_a
@@ -214,6 +221,10 @@ class HeadroomSignal:
         """Return what to say before a graceful disconnect, which suppresses the will."""
         return self._turn(Event.STOP, now_s, now)
 
+    def _interrupted(self) -> None:
+        for slow in self._slow:
+            slow.interrupted()
+
     def _turn(self, event: Event, now_s: float, now: datetime) -> list[Signal]:
         before = self._state
         self._state = TRANSITIONS.get((before, event), before)
@@ -221,10 +232,6 @@ class HeadroomSignal:
         return [self._say(now_s, now)] if changed or self._state is State.LIVE else []
 
     def _cut(self, reading: Reading, now_s: float, now: datetime) -> list[Signal]:
-    def _interrupted(self) -> None:
-        for slow in self._slow:
-            slow.interrupted()
-
         """Lower what is said, or will be first of all on the next connection."""
         if self._basis is None:
             return []
@@ -239,8 +246,7 @@ class HeadroomSignal:
         return [self._say(now_s, now)] if self._state is State.LIVE else []
 
     def _say(self, now_s: float, now: datetime) -> Signal:
-        self._seq += 1
-        marks: dict[str, object] = {"seq": self._seq, "ts": rfc3339(now)}
+        marks: dict[str, object] = {"seq": next(self._numbers), "ts": rfc3339(now)}
         if self._state is not State.LIVE or self._basis is None:
             return self._failsafe(self._state, marks)
         basis = self._basis

@@ -12,7 +12,7 @@ import math
 import random
 import ssl
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Final, NoReturn
 
@@ -74,10 +74,14 @@ class Uplink:
         history: HistorySettings = _MEMORY_ONLY,
         discovery: DiscoverySettings = _USUAL_DISCOVERY,
         boot_id: str | None = None,
+        headroom_numbers: Iterator[int] | None = None,
         timing: Timing = _USUAL,
         rng: random.Random | None = None,
     ) -> None:
-        """Prepare; nothing is sent before ``run``. ``boot_id`` is that of the samples."""
+        """Prepare; nothing is sent before ``run``. ``boot_id`` is that of the samples.
+
+        ``headroom_numbers`` goes on where another uplink of the same boot has left off.
+        """
         self._settings = settings
         self._topics = settings.topics
         self._endpoint = Endpoint(settings.host, settings.port)
@@ -85,7 +89,9 @@ class Uplink:
         self._timing = timing
         self._rng = rng or random.Random()  # noqa: S311 - jitter keeps no secret
         self._readings = ReadingMessages(self._topics)
-        self._headroom = HeadroomSignal(self._topics, safety, boot_id or uuid.uuid4().hex)
+        self._headroom = HeadroomSignal(
+            self._topics, safety, boot_id or uuid.uuid4().hex, headroom_numbers
+        )
         self._introduction = Introduction(self._topics, discovery)
         self._outbox = Outbox(first=self._topics.headroom)
         self._history = History(history, on_ready=self._send, on_trouble=on_trouble)
