@@ -30,7 +30,7 @@ class Backlog:
         self._under_way: deque[Entry] = deque()
         self._rows_under_way = 0
         self.stored = 0
-        """How many rows of the file have not arrived."""
+        """How many rows of the file have not arrived, as far as is known."""
         self.dropped = 0
         """How many readings are lost for want of room, or with a damaged file."""
 
@@ -68,7 +68,7 @@ class Backlog:
 
     def stored_batch(self, batch: Sequence[bytes], *, dropped: int) -> None:
         """Note that ``batch`` is in the file, which has ``dropped`` its oldest rows for it."""
-        self.stored += len(batch) - dropped
+        self.stored = max(0, self.stored + len(batch) - dropped)
         self.dropped += dropped
 
     def put_back(self, batch: Sequence[bytes]) -> None:
@@ -79,6 +79,11 @@ class Backlog:
     def rows_read(self, rows: Sequence[Entry]) -> None:
         """Take rows from the file, which follow those taken before on this connection."""
         self._rows.extend(rows)
+        self.counted(self.stored)
+
+    def counted(self, rows: int) -> None:
+        """Take how many rows have not arrived; those that are known to be there count anyway."""
+        self.stored = max(rows, self._rows_under_way + len(self._rows))
 
     def take(self, room: int) -> list[Entry]:
         """Return up to ``room`` entries to be sent, oldest first."""

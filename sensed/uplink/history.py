@@ -52,13 +52,14 @@ class History:
         )
         self._executor: ThreadPoolExecutor | None = None
         self._connected = False
+        self._asked = False
         self._counted = False
         self._spilling = False
         self._read_up_to = 0
         self._arrived_up_to = 0
         self._deleted_up_to = 0
         self._sent = 0
-        self._trouble = ""
+        self._troubles: dict[str, str] = {}
         self._not_before_s = 0.0
         self._wake = asyncio.Event()
 
@@ -82,7 +83,7 @@ class History:
 
     def take(self, room: int) -> list[Entry]:
         """Return what may be sent now, oldest first."""
-        if self._spilling or (self._store is not None and not self._counted):
+        if self._spilling or (self._store is not None and not self._asked):
             return []  # what is older is not at hand
         entries = self._backlog.take(room)
         if self._backlog.wants_rows:
@@ -113,7 +114,7 @@ class History:
 
     async def run(self) -> None:
         """Serve the file until cancelled."""
-        self._counted = False
+        self._asked = self._counted = False
         if self._store is None:
             await asyncio.Event().wait()
         while True:
@@ -145,8 +146,10 @@ class History:
             return
         if not self._counted:
             await self._attempt(self._count)
+            self._asked = True  # what cannot be counted holds up nothing
             self._on_ready()
-        await self._attempt(self._forget_arrived)
+        if self._arrived_up_to > self._deleted_up_to:
+            await self._attempt(self._forget_arrived)
         since_s = self._backlog.memory_since_s
         if self._connected and self._backlog.wants_rows:
             await self._attempt(self._read)
@@ -175,30 +178,41 @@ class History:
                 self._read_up_to = self._arrived_up_to = self._deleted_up_to = 0
             if not (isinstance(error, StoreDamagedError) and error.replaced):
                 self._not_before_s = asyncio.get_running_loop().time() + _RETRY_S
-            if str(error) != self._trouble:
-                self._trouble = str(error)
-                self._on_trouble(self._trouble)
+            told, self._troubles[step.__name__] = set(self._troubles.values()), str(error)
+            if str(error) not in told:
+                self._on_trouble(str(error))
         else:
-            self._trouble = ""
+            self._troubles.pop(step.__name__, None)
 
     async def _count(self, store: Store) -> None:
+        after_row, stored = self._arrived_up_to, self._backlog.stored
+        rows = await self._in_thread(lambda: store.count(after_row))
+        self._backlog.counted(rows - (stored - self._backlog.stored))  # some arrived meanwhile
         self._counted = True
-        self._backlog.stored = await self._in_thread(store.count)
 
     async def _read(self, store: Store) -> None:
         after_row = self._read_up_to
         rows = await self._in_thread(lambda: store.read(after_row, _ROWS_PER_READ))
-        if rows and self._connected and after_row == self._read_up_to:
+        if not self._connected or after_row != self._read_up_to:
+            return
+        if rows:
             self._read_up_to = rows[-1].row or after_row
             self._backlog.rows_read(rows)
-            self._on_ready()
+        else:
+            self._backlog.counted(0)  # another uplink has sent them
+        self._on_ready()
 
     async def _forget_arrived(self, store: Store) -> None:
         up_to_row = self._arrived_up_to
-        if up_to_row > self._deleted_up_to:
-            self._deleted_up_to = up_to_row
-            if await self._in_thread(lambda: store.delete(up_to_row)):
-                self._read_up_to = self._arrived_up_to = self._deleted_up_to = 0
+        if up_to_row <= self._deleted_up_to:
+            return
+        if await self._in_thread(lambda: store.delete(up_to_row)):
+            self._read_up_to = self._arrived_up_to = self._deleted_up_to = 0
+            return
+        self._deleted_up_to = up_to_row
+        if not self._backlog.stored:
+            self._counted = False  # another uplink has added some
+            self._wake.set()
 
     async def _spill(self, store: Store) -> None:
         batch = self._backlog.take_memory()
@@ -209,6 +223,7 @@ class History:
             dropped = await self._in_thread(lambda: store.append(batch))
         except StoreError:
             self._backlog.put_back(batch)
+            self._counted = False  # it may be in the file all the same
             raise
         else:
             self._backlog.stored_batch(batch, dropped=dropped)

@@ -57,13 +57,13 @@ class Store:
         self._most = most_rows
         self._database: sqlite3.Connection | None = None
 
-    def count(self) -> int:
-        """Return how many rows there are; touches nothing when there is no file."""
+    def count(self, after_row: int = 0) -> int:
+        """Return how many rows follow ``after_row``; touches nothing when there is no file."""
         with contextlib.suppress(PermissionError):  # SQLite will tell
             if not self._path.exists():
                 return 0
         with self._guarded() as database:
-            return _count(database)
+            return _count(database, after_row)
 
     def append(self, batch: Sequence[bytes]) -> int:
         """Add rows in one transaction; return how many of the oldest had to go."""
@@ -156,9 +156,9 @@ class Store:
         return ""
 
 
-def _count(database: sqlite3.Connection) -> int:
+def _count(database: sqlite3.Connection, after_row: int = 0) -> int:
     """Rows are added at one end and deleted at the other, so there are no gaps."""
     row: tuple[int] = database.execute(
-        "SELECT coalesce(max(id) - min(id) + 1, 0) FROM history"
+        "SELECT coalesce(max(id) - max(min(id) - 1, ?), 0) FROM history", (after_row,)
     ).fetchone()
-    return row[0]
+    return max(0, row[0])

@@ -13,9 +13,10 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from hypothesis import settings as budget
@@ -26,6 +27,7 @@ from sensed.backoff import Backoff
 from sensed.errors import ConfigError
 from sensed.uplink import HistorySettings
 from sensed.uplink.backlog import Backlog, Entry
+from sensed.uplink.history import History
 from sensed.uplink.store import Store, StoreDamagedError, StoreError
 from tests.mosquitto import Mosquitto, free_port
 from tests.uplink.tools import (
@@ -130,6 +132,25 @@ BacklogModel.TestCase.settings = budget(max_examples=30, stateful_step_count=30,
 TestBacklogModel = BacklogModel.TestCase
 
 
+def test_rows_that_were_not_counted_count_once_they_are_read() -> None:
+    backlog = Backlog(most_in_memory=6)
+    backlog.rows_read([Entry(row, text(row)) for row in range(1, 4)])
+    assert len(backlog) == 3
+    assert len(backlog.take(2)) == 2
+    backlog.arrived()
+    assert len(backlog) == 2
+    backlog.counted(1)  # of one more than are known to be there
+    assert len(backlog) == 2
+    backlog.file_lost()
+    assert (len(backlog), backlog.dropped) == (2, 0)
+
+
+def test_rows_that_went_unseen_to_make_room_do_not_count_below_nothing() -> None:
+    backlog = Backlog(most_in_memory=6)
+    backlog.stored_batch([b"x"], dropped=500)
+    assert len(backlog) == 0
+
+
 # -- the file ---------------------------------------------------------------------------
 
 
@@ -144,6 +165,8 @@ def test_rows_come_back_in_order_and_the_last_takes_the_file_along(tmp_path: Pat
     again = Store(path, most_rows=5)
     assert again.count() == 5
     rows = again.read(0, 3)
+    assert [again.count(after_row=entry.row or 0) for entry in rows] == [4, 3, 2]
+    assert again.count(after_row=10**9) == 0
     assert [entry.payload for entry in rows] == [b"3", b"4", b"5"]
     again.delete(rows[-1].row or 0)
     assert [entry.payload for entry in again.read(rows[-1].row or 0, 9)] == [b"6", b"7"]
@@ -265,6 +288,7 @@ def test_damage_beside_the_file_loses_no_order(tmp_path: Path, suffix: str, cont
 KILLED = """
 import sys
 from pathlib import Path
+from sensed.uplink.history import History
 from sensed.uplink.store import Store
 store = Store(Path(sys.argv[1]), most_rows=100_000)
 number = 0
@@ -301,6 +325,163 @@ def test_a_kill_at_any_moment_tears_nothing(tmp_path: Path) -> None:
 def test_bounds_without_sense_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ConfigError):
         HistorySettings(**wrong)  # type: ignore[arg-type]  # that is the point
+
+
+# -- between them -----------------------------------------------------------------------
+
+
+class Disk(Store):
+    """A file whose next count, append or delete can be made to fail."""
+
+    failing: ClassVar[list[str]] = []
+
+    def count(self, after_row: int = 0) -> int:
+        self._fail("count")
+        return super().count(after_row)
+
+    def append(self, batch: Sequence[bytes]) -> int:
+        excess = super().append(batch)
+        self._fail("append")
+        return excess
+
+    def delete(self, up_to_row: int) -> bool:
+        self._fail("delete")
+        return super().delete(up_to_row)
+
+    def _fail(self, step: str) -> None:
+        if step in self.failing:
+            self.failing.remove(step)
+            raise StoreError(f"{step} fails")
+
+
+class Keeping:
+    """A history that sends to the test, which acknowledges all at once."""
+
+    def __init__(self, path: Path) -> None:
+        self.troubles: list[str] = []
+        self.sent: list[int] = []
+        self.history = History(
+            HistorySettings(path=path, batch_s=0.02),
+            on_ready=lambda: None,
+            on_trouble=self.troubles.append,
+        )
+
+    def send(self) -> bool:
+        for entry in self.history.take(64):
+            self.sent.append(int(entry.payload))
+            self.history.arrived()
+        return self.history.counts.waiting == 0
+
+    @property
+    def stored(self) -> int:
+        return self.history._backlog.stored
+
+
+@contextlib.asynccontextmanager
+async def keeping(
+    path: Path, monkeypatch: pytest.MonkeyPatch, failing: Sequence[str] = ()
+) -> AsyncIterator[Keeping]:
+    monkeypatch.setattr("sensed.uplink.history.Store", Disk)
+    monkeypatch.setattr("sensed.uplink.history._RETRY_S", 0.05)
+    monkeypatch.setattr(Disk, "failing", list(failing))
+    kept = Keeping(path)
+    task = asyncio.create_task(kept.history.run())
+    try:
+        yield kept
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+        await kept.history.flush(deadline_s=5)
+
+
+def filled(path: Path, rows: int) -> None:
+    with contextlib.closing(Store(path, most_rows=10_000)) as store:
+        store.append([text(number) for number in range(rows)])
+
+
+async def test_a_count_that_fails_is_made_later_and_meanwhile_memory_flows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "history.db"
+    filled(path, 1500)
+    async with keeping(path, monkeypatch, ["count"]) as kept:
+        kept.history.connected()
+        await until(lambda: kept.troubles)
+        kept.history.add(text(1500))
+        kept.send()
+        assert kept.sent == [1500]
+        await until(lambda: kept.send() and not path.exists())
+        assert kept.sent == [1500, *range(1500)]
+        assert kept.troubles == ["count fails"]
+
+
+async def test_a_batch_that_is_in_the_file_although_that_failed_does_not_upset_the_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "history.db"
+    async with keeping(path, monkeypatch, ["append"]) as kept:
+        for number in range(700):
+            kept.history.add(text(number))
+        await until(lambda: kept.stored == 1400)
+        kept.history.add(text(700))
+        kept.history.connected()
+        await until(lambda: kept.send() and not path.exists())
+        assert kept.sent == [*range(700), *range(701)]
+
+
+async def test_rows_that_another_uplink_has_added_meanwhile_are_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "history.db"
+    filled(path, 1000)
+    async with keeping(path, monkeypatch) as kept:
+        await until(lambda: kept.stored == 1000)
+        filled(path, 30)  # as one does that ends while this one counts
+        kept.history.connected()
+        await until(lambda: kept.send() and not path.exists())
+        assert kept.sent == [*range(1000), *range(30)]
+
+
+async def test_rows_that_another_uplink_has_sent_meanwhile_hold_nothing_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "history.db"
+    filled(path, 30)
+    async with keeping(path, monkeypatch) as kept:
+        await until(lambda: kept.stored == 30)
+        with contextlib.closing(Store(path, most_rows=10_000)) as other:
+            other.delete(10**9)
+        kept.history.connected()
+        kept.history.add(text(30))
+        await until(kept.send)
+        assert kept.sent == [30]
+
+
+async def test_a_delete_that_fails_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "history.db"
+    filled(path, 30)
+    async with keeping(path, monkeypatch, ["delete"]) as kept:
+        kept.history.connected()
+        await until(lambda: kept.send() and kept.sent)
+        await until(lambda: not path.exists())
+        assert kept.sent == [*range(30)]
+
+
+async def test_a_disk_that_goes_on_failing_is_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "history.db"
+    async with keeping(path, monkeypatch, ["append"] * 3) as kept:
+        kept.history.add(text(0))
+        await until(lambda: not Disk.failing)
+        assert kept.troubles == ["append fails"]
+        await until(lambda: kept.stored == 4)
+        Disk.failing.append("append")
+        kept.history.add(text(1))
+        await until(lambda: not Disk.failing)
+        await until(lambda: len(kept.troubles) == 2)
 
 
 # -- over a broker ----------------------------------------------------------------------
