@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Run until SIGTERM or SIGINT."""
-    from sensed.config import Config, SettingsStore, load_config
+    from sensed.config import SettingsStore, load_config
 
     config = load_config(args.config)
     if args.check_config:
@@ -42,11 +42,13 @@ def main(args: argparse.Namespace) -> int:
     from sensed.daemon import run_daemon
     from sensed.log import configure_logging
 
-    def load() -> Config:
-        config = load_config(args.config)
-        configure_logging(config.log.level, args.log_format)
-        return config
-
     configure_logging(config.log.level, args.log_format)
-    asyncio.run(run_daemon(config, load=load, store=SettingsStore(args.config)))
+    asyncio.run(
+        run_daemon(
+            config,
+            load=lambda: load_config(args.config),
+            store=SettingsStore(args.config),
+            on_accepted=lambda config: configure_logging(config.log.level, args.log_format),
+        )
+    )
     return 0

@@ -7,8 +7,10 @@ import signal
 import socket
 from pathlib import Path
 
+import pytest
+
 from sensed.simulator.play import PtySink
-from tests.integration.tools import config_file, exact, playing, sensed
+from tests.integration.tools import config_file, ended, exact, playing, sensed
 from tests.mosquitto import Mosquitto
 from tests.uplink.tools import listening
 
@@ -86,4 +88,30 @@ async def test_a_wrong_configuration_is_told_and_the_old_one_stays(
         _, errors = await asyncio.wait_for(process.communicate(), 8)
     assert b"write port" in errors
     assert process.returncode == 0
+    manager.close()
+
+
+@pytest.mark.parametrize(
+    ("more", "says", "end_told"),
+    [
+        ("[fuse]\nmain_a = 16\nmargin_a = 16\n", "must be below the main fuse", 1),
+        ("", "", 0),
+    ],
+)
+async def test_only_a_configuration_that_is_taken_changes_what_is_logged(
+    pty: PtySink, tmp_path: Path, more: str, says: str, end_told: int
+) -> None:
+    manager = Manager(tmp_path / "notify")
+    config = config_file(tmp_path, device=pty.device, broker_port=None)
+    async with sensed(
+        "run", "--config", str(config), NOTIFY_SOCKET=str(tmp_path / "notify")
+    ) as process:
+        await manager.hears("READY=1")
+        config.write_text(config.read_text() + '[log]\nlevel = "error"\n' + more)
+        process.send_signal(signal.SIGHUP)
+        await manager.hears("READY=1")
+        code, errors = await ended(process, signal.SIGTERM)
+    assert code == 0
+    assert says in errors
+    assert errors.count("is stopping") == end_told
     manager.close()
