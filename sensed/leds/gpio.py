@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sensed.errors import ConfigError, LightError
+from sensed.leds.light import NoLinesError
 
 _LINES: Final = 3
 _HIGHEST_LINE: Final = 27
@@ -48,15 +49,19 @@ class GpioDriver:
         self._settings = settings
         self._dimmed = settings.brightness_percent < _FULL_PERCENT
         self._led: Any = None
+        self._pulses: Any = None
 
     def open(self) -> None:
         """Import gpiozero and take the lines. Blocks: call it in a thread."""
         with _failures("The light's GPIO lines cannot be had"):
-            check_library()
             _check_chip()
+            check_library()
             import gpiozero
 
-            factory = _pin_factory(dimmed=self._dimmed)
+            factory = self._pulses or _pin_factory(dimmed=self._dimmed)
+            if self._dimmed:
+                # It holds the chip until the process ends: one serves every attempt.
+                self._pulses = factory
             try:
                 self._led = gpiozero.RGBLED(
                     *self._settings.pins,
@@ -82,8 +87,10 @@ class GpioDriver:
         if led is None:
             return
         with _failures("The light's GPIO lines cannot be given back"):
-            led.off()
-            led.close()
+            try:
+                led.off()
+            finally:
+                led.close()
 
 
 @contextlib.contextmanager
@@ -109,10 +116,10 @@ def check_library() -> None:
 
 
 def _check_chip() -> None:
-    """Raise LightError where there are no lines at all: their library is not needed then."""
+    """Raise NoLinesError where there are no lines at all: their library is not needed then."""
     chosen = "GPIOZERO_PIN_FACTORY" in os.environ
     if not chosen and next(_DEVICES.glob("gpiochip*"), None) is None:
-        raise LightError("The light needs GPIO lines; this machine has none.")
+        raise NoLinesError("The light needs GPIO lines; this machine has none.")
 
 
 def _pin_factory(*, dimmed: bool) -> Any:

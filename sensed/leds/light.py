@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Protocol
+from typing import Final, NoReturn, Protocol
 
+from sensed.backoff import Backoff
 from sensed.errors import LightError
 from sensed.leds.night import NightHours
 from sensed.leds.patterns import DARK, PATTERNS, Colour, Pattern, Signal
 from sensed.status import Indicator
 from sensed.watchdog import GRACE_S
 
+_BACKOFF: Final = Backoff(5.0, 300.0)
+_STEADY_AFTER_S: Final = 60.0
+"""Lines that served this long are tried again after the shortest back-off."""
+
+
+class NoLinesError(LightError):
+    """There are no lines at all on this machine: to try again is in vain."""
+
 
 class Driver(Protocol):
     """Three lines that give light. Every method may raise LightError."""
 
     def open(self) -> None:
-        """Take the lines; may block, runs in a thread."""
+        """Take the lines; may block, runs in a thread. Called again after each failure."""
 
     def set(self, red: bool, green: bool, blue: bool) -> None:  # noqa: FBT001 - the lines' natural order
         """Switch the lines; cheap enough for the event loop."""
@@ -32,10 +42,10 @@ class Light:
     """The light as one task: ``run()`` it, and ``show()`` states at any time.
 
     Steps end at absolute deadlines on the loop's clock, so that rhythms do not drift;
-    a steady pattern sets no timer at all. ``on_health`` gets ``None`` once the lines are
-    taken, and the error of a driver that fails, which darkens the light; nothing else
-    depends on it. In ``night`` hours, by the
-    ``wall_clock`` in local time, ``active`` is dark.
+    a steady pattern sets no timer at all. A driver that fails darkens the light, which
+    nothing else depends on, and is tried again with back-off. ``on_health`` gets ``None``
+    when the lines begin to serve and the error when they do not, once for each change. In
+    ``night`` hours, by the ``wall_clock`` in local time, ``active`` is dark.
     """
 
     def __init__(
@@ -57,6 +67,8 @@ class Light:
         self._signal: str | None = None
         self._state: str = Indicator.STARTING
         self._ready = False
+        self._healthy: bool | None = None
+        self._failure: asyncio.Future[LightError] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._pattern: Pattern = patterns[self._state]
         self._position = 0
@@ -80,40 +92,59 @@ class Light:
             self._begin()
 
     async def run(self) -> None:
-        """Open the driver and show states until cancelled; the lines are off afterwards."""
-        try:
-            if await self._open():
-                self._ready = True
-                self._on_health(None)
-                self._begin()
-            await asyncio.get_running_loop().create_future()
-        finally:
-            self._ready = False
-            self._stop_timer()
-            self._close()
+        """Show states until cancelled; the lines are off afterwards."""
+        loop = asyncio.get_running_loop()
+        failures = 0
+        while True:
+            began_s = loop.time()
+            try:
+                await self._use_lines()
+            except NoLinesError as error:
+                self._tell(error)
+                await loop.create_future()
+            except LightError as error:
+                self._tell(error)
+            if loop.time() - began_s >= _STEADY_AFTER_S:
+                failures = 0
+            await asyncio.sleep(_BACKOFF.delay_s(failures))
+            failures += 1
 
     def stuck(self, now_s: float) -> bool:
         """Tell whether a step should have ended long ago."""
         return self._timer is not None and now_s - self._step_ends_s > GRACE_S
 
-    async def _open(self) -> bool:
+    async def _use_lines(self) -> NoReturn:
+        """Open the driver and show states until it fails. Raises LightError."""
+        failure = self._failure = asyncio.get_running_loop().create_future()
+        try:
+            await self._open()
+            self._ready = True
+            self._begin()
+            if not failure.done():
+                self._tell(None)
+            raise await failure
+        finally:
+            self._ready = False
+            self._failure = None
+            self._shown = None
+            self._stop_timer()
+            with contextlib.suppress(LightError):  # whoever wants the lines next is told
+                self._driver.close()
+
+    async def _open(self) -> None:
         opening = asyncio.ensure_future(asyncio.to_thread(self._driver.open))
         try:
             await asyncio.shield(opening)
-        except LightError as error:
-            self._on_health(error)
-            return False
         except asyncio.CancelledError:
             # The thread cannot be stopped: lines it still takes must be closed after it.
             await asyncio.wait([opening])
             opening.exception()
             raise
-        return True
 
-    def _close(self) -> None:
-        try:
-            self._driver.close()
-        except LightError as error:
+    def _tell(self, error: LightError | None) -> None:
+        healthy = error is None
+        if healthy is not self._healthy:
+            self._healthy = healthy
             self._on_health(error)
 
     def _begin(self) -> None:
@@ -157,7 +188,9 @@ class Light:
             self._driver.set(*colour)
         except LightError as error:
             self._ready = False
-            self._on_health(error)
+            self._stop_timer()
+            if self._failure is not None:
+                self._failure.set_result(error)
             return False
         self._shown = colour
         return True

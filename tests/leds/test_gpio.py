@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import importlib.metadata
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import gpiozero
 import gpiozero.pins.mock
 import pytest
 from gpiozero import Device
@@ -13,7 +16,7 @@ from gpiozero.pins.mock import MockFactory, MockPWMPin
 
 from sensed.errors import ConfigError, LightError
 from sensed.leds.gpio import GpioDriver, LightSettings
-from sensed.leds.light import Light
+from sensed.leds.light import Light, NoLinesError
 from sensed.status import Indicator
 from tests.leds.clock import run_on_fake_clock
 from tests.waiting import until
@@ -113,7 +116,9 @@ def test_where_there_are_no_lines_gpiozero_is_not_asked(
     monkeypatch.delenv("GPIOZERO_PIN_FACTORY", raising=False)
     monkeypatch.setattr("sensed.leds.gpio._DEVICES", tmp_path)
     monkeypatch.setitem(sys.modules, "gpiozero", None)
-    with pytest.raises(LightError, match=r"^The light needs GPIO lines; this machine has none\.$"):
+    with pytest.raises(
+        NoLinesError, match=r"^The light needs GPIO lines; this machine has none\.$"
+    ):
         GpioDriver(LightSettings()).open()
 
 
@@ -128,7 +133,10 @@ def test_without_a_gpio_library_the_error_is_a_sentence(
         GpioDriver(LightSettings(brightness_percent=50)).open()
 
 
-def test_an_old_gpiozero_is_named_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_old_gpiozero_is_named_in_words(
+    monkeypatch: pytest.MonkeyPatch, mock_factory: MockFactory
+) -> None:
+    assert mock_factory
     monkeypatch.setattr(importlib.metadata, "version", lambda _: "1.6.2")
     with pytest.raises(LightError, match=r"needs gpiozero 2\.0 or later; 1\.6\.2 is installed"):
         GpioDriver(LightSettings()).open()
@@ -142,6 +150,23 @@ def test_lines_taken_by_another_are_a_light_error(mock_factory: MockFactory) -> 
     second.close()
     first.close()
     assert mock_factory.pin(17).function == "input"
+
+
+def test_lines_that_fail_are_given_back_all_the_same(
+    mock_factory: MockFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_self: gpiozero.RGBLED) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    driver = GpioDriver(LightSettings())
+    driver.open()
+    with monkeypatch.context() as failing:
+        failing.setattr(gpiozero.RGBLED, "off", fail)
+        with pytest.raises(LightError, match="cannot be given back"):
+            driver.close()
+    assert mock_factory.pin(17).function == "input"
+    driver.open()
+    driver.close()
 
 
 @pytest.mark.parametrize("pins", [(17, 17, 22), (1, 2, 28), (-1, 2, 3)])

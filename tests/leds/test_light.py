@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from sensed.errors import LightError
-from sensed.leds.light import Light
+from sensed.leds.light import Light, NoLinesError
 from sensed.leds.night import NightHours
 from sensed.leds.patterns import (
     BLUE,
@@ -26,20 +26,25 @@ from sensed.leds.patterns import (
     Signal,
 )
 from sensed.status import Indicator
-from tests.leds.clock import FakeClockLoop, run_on_fake_clock
-from tests.waiting import until
+from tests.leds.clock import AtOnce, FakeClockLoop, run_on_fake_clock
 
 
 class RecordingDriver:
     def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
         self.seen: list[tuple[float, Colour]] = []
         self.closed = False
         self.opened_in: int | None = None
+        self.opened_at_s: list[float] = []
+        self.open_fails: LightError | None = None
         self.set_fails = False
         self.first_set = asyncio.Event()
 
     def open(self) -> None:
         self.opened_in = threading.get_ident()
+        self.opened_at_s.append(self.loop.time())
+        if self.open_fails is not None:
+            raise self.open_fails
 
     def set(self, red: bool, green: bool, blue: bool) -> None:  # noqa: FBT001 - see Driver
         if self.set_fails:
@@ -175,38 +180,91 @@ async def test_opening_happens_off_the_loop() -> None:
         assert driver.opened_in not in (None, threading.get_ident())
 
 
-async def test_lines_that_cannot_be_had_are_reported_once_and_the_light_stays_dark() -> None:
-    class Absent(RecordingDriver):
-        def open(self) -> None:
-            raise LightError("no GPIO here")
-
-    driver, faults = Absent(), list[LightError | None]()
-    light = Light(driver, on_health=faults.append)
-    task = asyncio.create_task(light.run())
-    await until(lambda: faults)
-    light.show(Indicator.ACTIVE)
-    light.show(Indicator.NO_IP)
-    await asyncio.sleep(0.01)
-    assert [str(fault) for fault in faults] == ["no GPIO here"]
-    assert not task.done()
-    assert driver.seen == []
-    task.cancel()
-    await asyncio.wait([task])
-
-
-def test_lines_that_are_taken_and_fail_later_are_told_once_each_and_no_timer_stays() -> None:
+def test_lines_that_cannot_be_had_are_told_once_and_tried_again_ever_more_rarely() -> None:
     async def main() -> None:
+        loop_of().set_default_executor(AtOnce())
+        driver, told = RecordingDriver(), list[LightError | None]()
+        driver.open_fails = LightError("another has them")
+        light = Light(driver, on_health=told.append)
+        task = asyncio.create_task(light.run())
+        await asyncio.sleep(0)
+        light.show(Indicator.ACTIVE)
+        await asyncio.sleep(3600)
+        assert [str(error) for error in told] == ["another has them"]
+        assert driver.seen == []
+        pauses_s = [later - earlier for earlier, later in pairwise(driver.opened_at_s)]
+        assert all(2.5 <= pause_s <= 5 for pause_s in pauses_s[:1])
+        assert all(150 <= pause_s <= 300 for pause_s in pauses_s[7:])
+        assert len(pauses_s) > 12
+        driver.open_fails = None
+        await asyncio.sleep(301)
+        assert told[1:] == [None]
+        assert driver.seen[-1][1] == GREEN
+        before = loop_of().timers_set
+        await asyncio.sleep(3600)
+        assert loop_of().timers_set == before + 1  # the sleep above
+        task.cancel()
+        await asyncio.wait([task])
+
+    run_on_fake_clock(main())
+
+
+def test_a_machine_without_lines_is_not_asked_again() -> None:
+    async def main() -> None:
+        loop_of().set_default_executor(AtOnce())
+        driver, told = RecordingDriver(), list[LightError | None]()
+        driver.open_fails = NoLinesError("no GPIO here")
+        task = asyncio.create_task(Light(driver, on_health=told.append).run())
+        await asyncio.sleep(24 * 3600)
+        assert [str(error) for error in told] == ["no GPIO here"]
+        assert len(driver.opened_at_s) == 1
+        task.cancel()
+        await asyncio.wait([task])
+
+    run_on_fake_clock(main())
+
+
+def test_lines_that_fail_later_are_told_once_and_show_the_state_once_they_serve_again() -> None:
+    async def main() -> None:
+        loop_of().set_default_executor(AtOnce())
         driver, told = RecordingDriver(), list[LightError | None]()
         async with running(driver, told.append) as light:
             assert told == [None]
             light.show(Indicator.NO_IP)
+            await asyncio.sleep(100)
             driver.set_fails = True
-            await asyncio.sleep(1)
-            before = loop_of().timers_set
-            light.show(Indicator.ACTIVE)
-            await asyncio.sleep(5)
+            failed_s = driver.loop.time()
+            await asyncio.sleep(100)
             assert [str(error) for error in told[1:]] == ["gone"]
-            assert loop_of().timers_set == before + 1  # the sleep above
+            assert driver.closed
+            assert driver.opened_at_s[1] - failed_s <= 2 + 5
+            driver.seen.clear()
+            driver.set_fails = False
+            light.show(Indicator.ACTIVE)
+            await asyncio.sleep(301)
+            assert told[2:] == [None]
+            assert [colour for _, colour in driver.seen] == [GREEN]
+
+    run_on_fake_clock(main())
+
+
+def test_lines_that_serve_for_a_moment_only_are_tried_ever_more_rarely() -> None:
+    async def main() -> None:
+        loop_of().set_default_executor(AtOnce())
+        driver, told = FailingAtOnce(), list[LightError | None]()
+        light = Light(driver, on_health=told.append)
+        light.show(Indicator.NOT_CONFIGURED)
+        task = asyncio.create_task(light.run())
+        await asyncio.sleep(3600)
+        assert 12 < len(driver.opened_at_s) < 40
+        assert len(told) == 2 * len(driver.opened_at_s)  # each of them a change
+        task.cancel()
+        await asyncio.wait([task])
+
+    class FailingAtOnce(RecordingDriver):
+        def set(self, red: bool, green: bool, blue: bool) -> None:  # noqa: FBT001 - see Driver
+            self.set_fails = (red, green, blue) == OFF
+            super().set(red, green, blue)
 
     run_on_fake_clock(main())
 
