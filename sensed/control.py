@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import json
 import os
 import socket
@@ -102,10 +103,13 @@ class ControlServer:
     async def run(self) -> None:
         """Listen until cancelled."""
         server = await self._listen_at_last()
+        own = self._path.stat()
         try:
             await server.serve_forever()
         finally:
-            self._path.unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(own, self._path.stat()):
+                    self._path.unlink()
 
     async def _listen_at_last(self) -> asyncio.Server:
         backoff = Backoff(1.0, 60.0)
@@ -120,7 +124,11 @@ class ControlServer:
                 failures += 1
 
     async def _listen(self) -> asyncio.Server:
-        """Listen in place of whatever a dead daemon left."""
+        """Listen in place of whatever a dead daemon left. Raises OSError beside a living one."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as caller:
+            caller.setblocking(False)
+            if caller.connect_ex(str(self._path)) in (0, errno.EAGAIN):
+                raise OSError(errno.EADDRINUSE, "another sensed is running")
         self._path.unlink(missing_ok=True)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:

@@ -113,6 +113,16 @@ def test_no_daemon_is_one_sentence(tmp_path: Path) -> None:
         request(tmp_path / "none", "setup-open")
 
 
+async def test_a_second_daemon_leaves_the_first_one_s_socket_alone(path: Path) -> None:
+    second = asyncio.create_task(ControlServer(path, {}).run())
+    await asyncio.sleep(0.05)
+    assert await ask(path, "setup-open")
+    second.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await second
+    assert await ask(path, "setup-open")
+
+
 async def test_a_directory_that_is_missing_is_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
