@@ -5,7 +5,8 @@ Public door: :func:`load_config`, :class:`Config` and its sections, :class:`Sett
 
 from __future__ import annotations
 
-from sensed.config.loader import ETC_PATH, STATE_PATH, load_config
+from sensed.config.loader import load_config
+from sensed.config.places import ETC_PATH, STATE_PATH
 from sensed.config.schema import (
     Config,
     DeviceSection,

@@ -5,21 +5,15 @@ Errors are one sentence that names the file, the key and the remedy.
 
 from __future__ import annotations
 
-import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final
 
+from sensed.config.places import ETC_PATH, STATE_PATH
 from sensed.config.schema import SECTIONS, Config
 from sensed.errors import ConfigError
-
-ETC_PATH: Final = Path("/etc/sensed/sensed.toml")
-"""The administrator's file; the daemon never writes it."""
-
-STATE_PATH: Final = Path(os.environ.get("STATE_DIRECTORY", "/var/lib/sensed")) / "settings.toml"
-"""What the phone set."""
 
 _LARGEST_FILE: Final = 64 * 1024
 

@@ -11,6 +11,7 @@ from enum import Enum, auto
 from typing import Any, TypeVar
 
 from sensed.config import checks
+from sensed.config.places import STATE_FOLDER
 from sensed.leds.night import NightHours
 from sensed.secret import Secret
 
@@ -205,7 +206,7 @@ class HistorySection:
     """Readings that wait for a broker that is away."""
 
     file: str | None = setting(
-        "/var/lib/sensed/history.sqlite",
+        str(STATE_FOLDER / "history.sqlite"),
         checks.optional(checks.text("a file's path")),
         "Where readings wait while the broker is away; empty: in memory alone.",
     )

@@ -11,7 +11,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
-from sensed.config.loader import STATE_PATH, Tables, compose, fixed_in, read_state
+from sensed.config.loader import Tables, compose, fixed_in, read_state
+from sensed.config.places import STATE_PATH
 from sensed.config.schema import SECTIONS, Config, FromPhone
 from sensed.config.toml import toml_tables
 from sensed.errors import BugError, ConfigError

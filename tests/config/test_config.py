@@ -3,6 +3,8 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import subprocess
+import sys
 from dataclasses import fields
 from decimal import Decimal
 from pathlib import Path
@@ -60,6 +62,16 @@ def test_values_arrive_typed(etc: Path) -> None:
     assert config.light.pins == (5, 6, 13)
     assert config.mqtt.password is not None
     assert config.mqtt.password.reveal() == "p"
+
+
+def test_what_is_kept_has_its_place_where_systemd_says() -> None:
+    places = "from sensed.config import *; print(STATE_PATH, Config().history.file)"
+    environment = {key: value for key, value in os.environ.items() if key != "STATE_DIRECTORY"}
+    for more, folder in (({}, "/var/lib/sensed"), ({"STATE_DIRECTORY": "/srv/s"}, "/srv/s")):
+        told = subprocess.check_output(
+            [sys.executable, "-c", places], env=environment | more, text=True, timeout=20
+        )
+        assert told.split() == [f"{folder}/settings.toml", f"{folder}/history.sqlite"]
 
 
 LINES = st.builds(
