@@ -12,8 +12,9 @@ import asyncio
 import contextlib
 import errno
 import math
+import os
 import socket
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -23,6 +24,7 @@ from sensed.errors import PortError
 from sensed.han.port_address import tcp_address
 from sensed.han.port_inbox import Inbox
 from sensed.han.port_settings import CANDIDATES, SerialSettings, SettingsProbe
+from sensed.lookup import AddressInfo, Lookup
 from sensed.watchdog import GRACE_S
 
 BURST_PAUSE_S: Final = 0.5
@@ -123,7 +125,8 @@ class MeterPort:
         self.device = device
         self._locate = locate
         self._due_s = math.inf
-        self._address = tcp_address(device)
+        address = tcp_address(device)
+        self._lookup = Lookup(*address) if address else None
         candidates = CANDIDATES if settings is None else (settings,)
         self._probe = SettingsProbe(
             known=known if settings is None else None, candidates=candidates
@@ -134,7 +137,7 @@ class MeterPort:
     @property
     def proven_settings(self) -> SerialSettings | None:
         """The settings with which frames were good, to be kept and given as ``known``."""
-        return None if self._address else self._probe.proven
+        return None if self._lookup else self._probe.proven
 
     @property
     def dropped_octets(self) -> int:
@@ -174,7 +177,7 @@ class MeterPort:
             opened = PortOpened if hearing is None else SettingsTried
             hearing = hearing or _Hearing(self._silence_deadline_s)
             try:
-                yield opened(self.device, None if self._address else self._probe.current)
+                yield opened(self.device, None if self._lookup else self._probe.current)
                 self._probe.opened(hearing.now_s())
                 while (event := await self._next(inbox, hearing)) is not None:
                     if isinstance(event, BytesReceived):
@@ -186,7 +189,7 @@ class MeterPort:
             if inbox.lost:
                 hearing = None
                 self._probe.lost()
-                told = PortCause.CLOSED if self._address else PortCause.UNPLUGGED
+                told = PortCause.CLOSED if self._lookup else PortCause.UNPLUGGED
                 yield PortLost(self.device, told)
                 await self._pause(_BACKOFF.delay_s(failures))
                 failures += 1
@@ -204,7 +207,7 @@ class MeterPort:
     async def _next(self, inbox: Inbox, hearing: _Hearing) -> PortEvent | None:
         """Return the next event of an open port, None when it is lost or to be set anew."""
         while not inbox.lost and not self._moved(hearing):
-            deadlines = [hearing.deadline_s(), None if self._address else self._probe.deadline_s()]
+            deadlines = [hearing.deadline_s(), None if self._lookup else self._probe.deadline_s()]
             wake_s = min((d for d in deadlines if d is not None), default=None)
             self._due_s = math.inf if wake_s is None else wake_s
             await inbox.wait_until(wake_s)
@@ -220,12 +223,12 @@ class MeterPort:
         return hearing.cut_short() if inbox.lost else None
 
     def _moved(self, hearing: _Hearing) -> bool:
-        return not self._address and self._probe.move(hearing.now_s())
+        return not self._lookup and self._probe.move(hearing.now_s())
 
     async def _open(self, inbox: Inbox) -> Callable[[], None]:
         """Open the port into ``inbox``; return what closes it."""
-        if self._address:
-            return await _open_tcp(*self._address, inbox)
+        if self._lookup:
+            return await _open_tcp(self._lookup, inbox)
         from sensed.han.port_serial import close_serial, open_serial
 
         try:
@@ -261,7 +264,7 @@ async def try_port(device: str) -> PortCause | None:
     address = tcp_address(device)
     if address:
         try:
-            close = await _open_tcp(*address, Inbox(lambda _arrived_s: None))
+            close = await _open_tcp(Lookup(*address), Inbox(lambda _arrived_s: None))
         except _OpenFailedError as failure:
             return failure.cause
         close()
@@ -325,17 +328,38 @@ class _Hearing:
         return Silence()
 
 
-async def _open_tcp(host: str, port: int, inbox: Inbox) -> Callable[[], None]:
-    loop = asyncio.get_running_loop()
+async def _open_tcp(lookup: Lookup, inbox: Inbox) -> Callable[[], None]:
     try:
         async with asyncio.timeout(_CONNECT_DEADLINE_S):
-            transport, _ = await loop.create_connection(lambda: inbox, host, port)
-    except (OSError, TimeoutError) as error:
+            connection = await _connect(await lookup.addresses())
+    except OSError as error:  # TimeoutError is one
         raise _OpenFailedError(PortCause.UNREACHABLE) from error
-    connection: socket.socket = transport.get_extra_info("socket")
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_connection(lambda: inbox, sock=connection)
     with contextlib.suppress(OSError):
         # A serial server that loses power says nothing; only probes find out.
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for option, value in _KEEPALIVE:
             connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
     return transport.abort
+
+
+async def _connect(addresses: Sequence[AddressInfo]) -> socket.socket:
+    """Return a socket connected to the first address that answers. Raises OSError."""
+    failure = OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL))
+    for family, kind, protocol, _, address in addresses:
+        connection = socket.socket(family, kind, protocol)
+        try:
+            connection.setblocking(False)
+            # A name often has an address that leads nowhere: the next one must have its turn.
+            async with asyncio.timeout(_CONNECT_DEADLINE_S / len(addresses)):
+                await asyncio.get_running_loop().sock_connect(connection, address)
+        except OSError as error:
+            connection.close()
+            failure = error
+        except BaseException:
+            connection.close()
+            raise
+        else:
+            return connection
+    raise failure

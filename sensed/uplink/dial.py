@@ -7,19 +7,16 @@ the resolver needs a thread, which a stop need not wait for.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 import ssl
-import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from sensed.lookup import AddressInfo, Lookup
 from sensed.uplink.link import Cause, Endpoint, LinkError, classify
 
 _UNANSWERED_LIMIT_MS: Final = 10_000
 _PER_ADDRESS_S: Final = 3.0
-
-_AddressInfo = tuple[socket.AddressFamily, socket.SocketKind, int, str, Any]
 
 
 class Dialer:
@@ -29,7 +26,7 @@ class Dialer:
         """Dial ``endpoint``, encrypted if there is a context."""
         self._endpoint = endpoint
         self._tls = tls
-        self._lookup: asyncio.Future[Sequence[_AddressInfo]] | None = None
+        self._lookup = Lookup(endpoint.host, endpoint.port)
 
     async def dial(self) -> socket.socket:
         """Return a connected, non-blocking socket. Raises LinkError."""
@@ -47,7 +44,7 @@ class Dialer:
         except (OSError, ValueError) as error:  # closed by a port without TLS; an unfit name
             raise LinkError(Cause.TLS, self._endpoint, str(error)) from error
 
-    async def _connect_any(self, addresses: Sequence[_AddressInfo]) -> socket.socket:
+    async def _connect_any(self, addresses: Sequence[AddressInfo]) -> socket.socket:
         failures = [classify(socket.gaierror(socket.EAI_NONAME, "no address"), self._endpoint)]
         for family, kind, protocol, _, address in addresses:
             try:
@@ -57,57 +54,14 @@ class Dialer:
                 failures.append(classify(error, self._endpoint))
         raise max(failures, key=_how_far)
 
-    async def _resolve(self) -> Sequence[_AddressInfo]:
-        host, port = self._endpoint.host, self._endpoint.port
-        with contextlib.suppress(socket.gaierror):
-            return _getaddrinfo(host, port, socket.AI_NUMERICHOST)
-        if self._lookup is None or self._lookup.done():
-            self._lookup = _in_daemon_thread(lambda: _getaddrinfo(host, port, 0))
-        return await asyncio.shield(self._lookup)
+    async def _resolve(self) -> Sequence[AddressInfo]:
+        return await self._lookup.addresses()
 
 
 def _how_far(error: LinkError) -> int:
     """Rank what became of a name's addresses: often one kind of address leads nowhere."""
     ranks = (Cause.DNS, Cause.UNREACHABLE, Cause.TIMEOUT)
     return ranks.index(error.cause) if error.cause in ranks else len(ranks)
-
-
-def _getaddrinfo(host: str, port: int, flags: int) -> Sequence[_AddressInfo]:
-    # Of text, Python makes octets by a codec that it loads megabytes of tables for.
-    name = host.encode() if host.isascii() else host
-    try:
-        return socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=flags)
-    except UnicodeError as error:  # a label that no host name can have
-        raise socket.gaierror(socket.EAI_NONAME, str(error)) from error
-
-
-def _in_daemon_thread(
-    work: Callable[[], Sequence[_AddressInfo]],
-) -> asyncio.Future[Sequence[_AddressInfo]]:
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[Sequence[_AddressInfo]] = loop.create_future()
-    # Its outcome may come after every attempt that waited for it has given up.
-    future.add_done_callback(lambda done: done.cancelled() or done.exception())
-
-    def settle(result: Sequence[_AddressInfo] | None, error: OSError | None) -> None:
-        if future.done():
-            return
-        if error is not None:
-            future.set_exception(error)
-        else:
-            future.set_result(result or [])
-
-    def run() -> None:
-        result, failure = None, None
-        try:
-            result = work()
-        except OSError as error:
-            failure = error
-        with contextlib.suppress(RuntimeError):  # the loop has closed meanwhile
-            loop.call_soon_threadsafe(settle, result, failure)
-
-    threading.Thread(target=run, name="sensed-dns", daemon=True).start()
-    return future
 
 
 async def _connect(family: int, kind: int, protocol: int, address: Any) -> socket.socket:

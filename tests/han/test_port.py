@@ -6,13 +6,17 @@ import asyncio
 import contextlib
 import errno
 import os
+import socket
+import threading
+import time
 import tty
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import pytest
 
+from sensed import lookup
 from sensed.errors import ConfigError
 from sensed.han import port_serial
 from sensed.han.port import (
@@ -420,6 +424,70 @@ async def test_a_late_consumer_loses_the_oldest_octets_and_they_are_counted() ->
     assert port.dropped_octets == total - BACKLOG_OCTETS
     server.close()
     await server.wait_closed()
+
+
+def resolve(
+    monkeypatch: pytest.MonkeyPatch, names: Callable[[], Sequence[lookup.AddressInfo]]
+) -> None:
+    """Let every name be looked up by ``names``."""
+
+    def getaddrinfo(_host: str, _port: int, flags: int) -> Sequence[lookup.AddressInfo]:
+        if flags & socket.AI_NUMERICHOST:
+            raise socket.gaierror(socket.EAI_NONAME, "not a number")
+        return names()
+
+    monkeypatch.setattr(lookup, "getaddrinfo", getaddrinfo)
+
+
+def test_a_resolver_that_hangs_holds_up_no_end_and_keeps_one_thread_busy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked, never = list[int](), threading.Event()
+
+    def hang() -> Sequence[lookup.AddressInfo]:
+        asked.append(1)
+        never.wait(20)
+        raise socket.gaierror(socket.EAI_AGAIN, "try again")
+
+    async def main() -> None:
+        async with Consumer(MeterPort("socket://bridge.example:4000")) as consumer:
+            assert (await consumer.next()) == PortLost(
+                "socket://bridge.example:4000", PortCause.UNREACHABLE
+            )
+            await asyncio.sleep(1)  # time for several attempts
+
+    resolve(monkeypatch, hang)
+    monkeypatch.setattr("sensed.han.port._CONNECT_DEADLINE_S", 0.1)
+    began_s = time.monotonic()
+    asyncio.run(main())
+    assert time.monotonic() - began_s < 10
+    assert len(asked) == 1
+    never.set()
+
+
+async def test_a_name_with_an_address_that_leads_nowhere_is_reached_by_the_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def handler(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"~")
+
+    server, _, number = await serve(handler)
+    kind = (socket.AF_INET, socket.SOCK_STREAM, 0, "")
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        nowhere = closed.getsockname()
+    resolve(monkeypatch, lambda: [(*kind, nowhere), (*kind, ("127.0.0.1", number))])
+    url = "socket://bridge.example:4000"
+    async with Consumer(MeterPort(url)) as consumer:
+        assert await consumer.next() == PortOpened(url, None)
+        assert await consumer.octets(1) == b"~"
+    server.close()
+    await server.wait_closed()
+
+
+async def test_a_name_that_no_host_can_have_is_a_port_that_is_not_there() -> None:
+    url = f"socket://{'a' * 64}:4000"
+    async with Consumer(MeterPort(url)) as consumer:
+        assert await consumer.next() == PortLost(url, PortCause.UNREACHABLE)
 
 
 @pytest.mark.parametrize(

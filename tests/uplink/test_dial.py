@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from sensed import lookup
 from sensed.uplink import Cause, LinkError, dial
 from sensed.uplink.dial import Dialer
 from sensed.uplink.link import Endpoint
@@ -50,7 +51,7 @@ def resolver(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[float]]:
                 raise socket.gaierror(socket.EAI_AGAIN, "try again")
             return list(places)
 
-        monkeypatch.setattr(dial, "_getaddrinfo", getaddrinfo)
+        monkeypatch.setattr(lookup, "getaddrinfo", getaddrinfo)
         return asked
 
     return install
