@@ -143,6 +143,11 @@ class Delivery:
             await self._changed.wait()
         return True
 
+    def give_up(self, why: LinkError) -> None:
+        """End the connection without a word."""
+        if self._connection is not None:
+            self._connection.drop(why)
+
     def end(self) -> None:
         """Use the connection no more; what is not proven to have arrived counts as lost."""
         self._connection = None

@@ -144,6 +144,7 @@ class Retries:
     def __init__(self, usual: Backoff, denied: Backoff, clock: Backoff, rng: random.Random) -> None:
         """Wait as ``usual`` says; as ``denied`` if not authorised, ``clock`` if time is wrong."""
         self._usual = usual
+        self._denied = denied
         self._special = {Cause.NOT_AUTHORISED: denied, Cause.CLOCK: clock}
         self._rng = rng
         self._failures = 0
@@ -158,3 +159,7 @@ class Retries:
         wait_s = backoff.delay_s(self._failures, draw=self._rng.random)
         self._failures += 1
         return wait_s
+
+    def patience_s(self) -> float:
+        """Return how long to stay on a connection on which the broker permits too little."""
+        return self._denied.delay_s(self._failures, draw=self._rng.random)

@@ -104,14 +104,17 @@ class Uplink:
         self._introduced = -1
         self._echo = b""
         self._refused = ""
+        self._waited_out = False
         self._new_address = asyncio.Event()
         self._unheard = 0
         self._retiring = False
+        self._leaving = False
         self._step_ends_s = math.inf
         self._settle_alarm = Alarm(self._settle)
         self._state_alarm = Alarm(self._send_state)
         self._headroom_alarm = Alarm(self._time_passed)
         self._echo_alarm = Alarm(self._echo_missing)
+        self._refused_alarm = Alarm(self._begin_again)
         self._introduce_alarm = Alarm(self._introduce)
         self._birth_alarm = Alarm(self._introduce_again)
         self._fact = LinkFact(holds=None, cause=None, detail="", since_monotonic_s=-math.inf)
@@ -128,6 +131,8 @@ class Uplink:
         messages = self._readings.messages(sample)
         passage = Passage(sample, len(messages))
         self._custody.add(passage)
+        if self._leaving:
+            return  # it goes to the history, for the next broker
         for message in messages:
             until_s = math.inf if message.retain else live_until_s
             self._outbox.offer(message, until_s=until_s, passage=passage)
@@ -147,7 +152,7 @@ class Uplink:
 
     def set_meter(self, identity: MeterIdentity) -> None:
         """Send who the meter is, on change."""
-        if identity != self._identity:
+        if identity != self._identity and not self._leaving:
             self._identity = identity
             self._outbox.offer(meter_message(self._topics, identity))
             if self._introduced >= 0:
@@ -190,6 +195,10 @@ class Uplink:
                 self._tell(holds=False, cause=error.cause, detail=str(error))
                 self._settle()
                 wait_s = self._retries.wait_s(error.cause)
+                if self._waited_out:
+                    self._waited_out, wait_s = False, 0.0
+                if error.cause is Cause.TLS:
+                    dialer = None  # a certificate may have been renewed
                 self._step_ends_s = _now_s() + wait_s
                 await self._pause(error.cause, wait_s)
 
@@ -237,6 +246,7 @@ class Uplink:
             self._step_ends_s = math.inf
             for alarm in (self._state_alarm, self._echo_alarm, self._birth_alarm):
                 alarm.cancel()
+            self._refused_alarm.cancel()
             self._headroom_alarm.cancel()
             self._introduce_alarm.cancel()
             delivery.end()
@@ -266,6 +276,7 @@ class Uplink:
 
     async def _say_goodbye(self, connection: Connection, delivery: Delivery) -> None:
         self._signal(self._headroom.stopping(_now_s(), _utc_now()))
+        self._leaving = self._retiring  # what is said now would outlast what clears it
         delivery.send()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._timing.stop_deadline_s):
@@ -305,6 +316,9 @@ class Uplink:
     def _echo_came(self) -> None:
         self._echo_alarm.cancel()
         self._unheard = 0
+        if self._refused == self._topics.headroom:  # it was only late
+            self._refused = ""
+            self._refused_alarm.cancel()
         if self._delivery is not None:
             # Every later word of ours would come back as well, and want acknowledging.
             self._delivery.leave(self._topics.headroom)
@@ -313,12 +327,21 @@ class Uplink:
             self._delivery.open_history()
 
     def _echo_missing(self) -> None:
-        self._not_permitted(self._topics.headroom)
+        if not self._refused:
+            self._not_permitted(self._topics.headroom)
 
     def _not_permitted(self, what: str) -> None:
         self._refused = what
+        if not self._refused_alarm.pending:
+            self._refused_alarm.set(_now_s() + self._retries.patience_s())
         error = LinkError(Cause.NOT_PERMITTED, self._endpoint, what)
         self._tell(holds=False, cause=error.cause, detail=str(error))
+
+    def _begin_again(self) -> None:
+        """Look whether the access list has been mended: some brokers ask it once a connection."""
+        if self._delivery is not None:
+            self._waited_out = True
+            self._delivery.give_up(LinkError(Cause.NOT_PERMITTED, self._endpoint, self._refused))
 
     def _signal(self, signals: Iterable[Signal]) -> None:
         for message, until_s in ((signal.message, signal.until_s) for signal in signals):
@@ -358,6 +381,8 @@ class Uplink:
         self._offer_introduction(again=True)
 
     def _offer_introduction(self, *, again: bool = False) -> None:
+        if self._leaving:
+            return
         messages = self._introduction.messages(self._identity, self._readings.shown, again=again)
         for message in messages:
             self._outbox.offer(message)
@@ -375,7 +400,7 @@ class Uplink:
 
     def _offer_state(self) -> None:
         """Let the state be told as of now: the wall clock may have been set since last time."""
-        if self._state is not None:
+        if self._state is not None and not self._leaving:
             self._outbox.offer(state_message(self._topics, self._state, _now_s(), _utc_now()))
 
     def _repeat_state_later(self) -> None:

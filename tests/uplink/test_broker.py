@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import signal
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from paho.mqtt import client as mqtt
 
+from sensed.backoff import Backoff
 from sensed.errors import ConfigError
 from sensed.secret import Secret
-from sensed.uplink import BrokerSettings, Cause, HistorySettings, SafetySettings
+from sensed.uplink import BrokerSettings, Cause, HistorySettings, MeterIdentity, SafetySettings
+from sensed.uplink.delivery import Delivery
+from sensed.uplink.store import Store
 from tests.mosquitto import Mosquitto, free_port
 from tests.uplink.tools import (
     POWER_ONLY,
@@ -157,6 +161,34 @@ async def test_an_access_list_that_forbids_is_told_even_if_the_broker_is_silent_
             assert not any(item.holds for item in running.facts)
 
 
+async def test_an_echo_that_is_late_is_an_echo_all_the_same(mosquitto: Mosquitto) -> None:
+    async with up(settings(mosquitto.port), replace(QUICK, echo_deadline_s=0.0)) as running:
+        await running.linked()
+        assert [fact.cause for fact in running.facts] == [Cause.NOT_PERMITTED, None]
+
+
+async def test_an_access_list_that_is_mended_is_noticed(tmp_path: Path) -> None:
+    acl = tmp_path / "access"
+    acl.write_text("user pi\ntopic write #\n")  # with less, this broker hangs up by itself
+    acl.chmod(0o600)
+    impatient = replace(QUICK, echo_deadline_s=0.05, retry_denied=Backoff(0.1, 0.1))
+    with Mosquitto(tmp_path, passwords={"pi": "a"}, config=f"acl_file {acl}") as broker:
+        async with (
+            Wire(broker.port) as wire,
+            up(settings(wire.port, **account("pi", "a")), impatient) as running,
+        ):
+            await until(lambda: wire.connections >= 3)
+            (fact,) = running.facts  # told once, however often it is tried
+            assert fact.cause is Cause.NOT_PERMITTED
+            acl.write_text("user pi\ntopic readwrite #\n")
+            assert broker._process is not None
+            broker._process.send_signal(signal.SIGHUP)
+            await running.linked()
+            heard = wire.connections
+            await asyncio.sleep(0.3)
+            assert wire.connections == heard
+
+
 async def test_what_mqtt_5_refuses_stays_in_the_history(tmp_path: Path) -> None:
     acl = tmp_path / "access"
     acl.write_text(
@@ -194,6 +226,38 @@ async def test_a_retired_device_leaves_nothing_behind(mosquitto: Mosquitto) -> N
     async with listening(mosquitto.port) as late:
         await asyncio.sleep(0.1)
         assert late.heard == []
+
+
+async def test_a_meter_that_talks_during_the_farewell_leaves_nothing_behind_and_is_kept(
+    mosquitto: Mosquitto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hourly = replace(WITH_CURRENTS, energy_import_wh=1)
+    path = tmp_path / "history.db"
+    async with up(settings(mosquitto.port), history=HistorySettings(path=path)) as running:
+        uplink = running.uplink
+        await running.linked()
+        uplink.set_state(Said("active"))
+        running.send(hourly)
+        async with listening(mosquitto.port) as listener:
+            await listener.wait_for("config")
+        clear = uplink._clear
+
+        async def talked_into(delivery: Delivery) -> bool:
+            clearing = asyncio.create_task(clear(delivery))
+            await asyncio.sleep(0)  # what clears the topics is under way
+            running.send(hourly)
+            uplink.set_state(Said("no_ip"))
+            uplink.set_meter(MeterIdentity(meter_id="1"))
+            uplink._introduce_again()
+            return await clearing
+
+        monkeypatch.setattr(uplink, "_clear", talked_into)
+        uplink.retire()
+    async with listening(mosquitto.port) as late:
+        await asyncio.sleep(0.1)
+        assert late.heard == []
+    with contextlib.closing(Store(path, most_rows=1000)) as kept:
+        assert [json.loads(row.payload)["seq"] for row in kept.read(0, 9)][-1:] == [running.seq]
 
 
 @pytest.mark.timeout(90)

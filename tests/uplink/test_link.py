@@ -81,3 +81,11 @@ def test_a_proven_connection_starts_the_waits_anew_and_a_denied_one_waits_long()
 def test_a_wrong_clock_is_tried_again_soon_however_long_it_lasts() -> None:
     retries = Retries(Backoff(1, 60), Backoff(60, 600), Backoff(2, 10), random.Random(1))
     assert all(retries.wait_s(Cause.CLOCK) <= 10 for _ in range(40))
+
+
+def test_a_connection_that_may_too_little_is_borne_longer_each_time() -> None:
+    retries = Retries(Backoff(1, 60), Backoff(60, 600), Backoff(2, 10), random.Random(1))
+    assert 30 <= retries.patience_s() <= 60
+    for _ in range(10):
+        retries.wait_s(Cause.NOT_PERMITTED)
+    assert 300 <= retries.patience_s() <= 600

@@ -174,6 +174,41 @@ async def test_a_client_certificate_opens_the_door_and_its_lack_is_told(
             await running.linked()
 
 
+async def test_an_authority_that_is_renewed_is_read_anew(
+    broker: Mosquitto, authority: Authority, tmp_path: Path
+) -> None:
+    trusted = tmp_path / "trusted.pem"
+    trusted.write_bytes(Authority(tmp_path, "old").path.read_bytes())
+    async with up(settings(broker.port, tls=True, ca_file=str(trusted))) as running:
+        assert (await running.failed()).cause is Cause.TLS
+        trusted.write_bytes(authority.path.read_bytes())
+        await running.linked()
+
+
+async def test_a_client_certificate_that_is_renewed_is_read_anew(
+    tmp_path: Path, authority: Authority
+) -> None:
+    certificate, key = authority.issue("127.0.0.1")
+    config = (
+        f"certfile {certificate}\nkeyfile {key}\ncafile {authority.path}\nrequire_certificate true"
+    )
+    shown = tmp_path / "shown.pem"
+    strange, strange_key = Authority(tmp_path, "strange").issue("127.0.0.1")
+    shown.write_bytes(strange.read_bytes() + strange_key.read_bytes())
+    with Mosquitto(tmp_path, config=config) as broker:
+        secure = settings(
+            broker.port,
+            tls=True,
+            ca_file=str(authority.path),
+            client_cert_file=str(shown),
+            client_key_file=str(shown),
+        )
+        async with up(secure) as running:
+            assert (await running.failed()).cause is Cause.TLS
+            shown.write_bytes(certificate.read_bytes() + key.read_bytes())
+            await running.linked()
+
+
 async def test_a_broker_below_the_lowest_version_is_refused(authority: Authority) -> None:
     certificate, key = authority.issue("127.0.0.1")
     old = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
