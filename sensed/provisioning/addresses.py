@@ -83,16 +83,19 @@ class AddressWatch:
         changed.set()
 
 
+def is_usable(text: str, *, loopback_counts: bool = False) -> bool:
+    """Return whether others can reach an address: neither link-local nor, usually, loopback."""
+    address = ipaddress.ip_address(text)
+    if address.is_loopback:
+        return loopback_counts
+    return not (address.is_link_local or address.is_unspecified)
+
+
 def usable_addresses(*, loopback_counts: bool = False) -> tuple[str, ...]:
-    """Return the addresses that are there now, neither link-local nor, usually, loopback."""
-    found = set()
-    for adapter in ifaddr.get_adapters():
-        for entry in adapter.ips:
-            text = entry.ip if isinstance(entry.ip, str) else entry.ip[0]
-            address = ipaddress.ip_address(text)
-            if address.is_loopback:
-                if loopback_counts:
-                    found.add(text)
-            elif not (address.is_link_local or address.is_unspecified):
-                found.add(text)
-    return tuple(sorted(found))
+    """Return the usable addresses that are there now."""
+    texts = {
+        entry.ip if isinstance(entry.ip, str) else entry.ip[0]
+        for adapter in ifaddr.get_adapters()
+        for entry in adapter.ips
+    }
+    return tuple(sorted(t for t in texts if is_usable(t, loopback_counts=loopback_counts)))

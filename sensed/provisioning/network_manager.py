@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -12,38 +11,34 @@ from typing import Any, Final
 import structlog
 
 from sensed.provisioning import networks
-from sensed.provisioning._bus import Bus, Signal
+from sensed.provisioning._bus import NO_REPLY, Bus, Signal
 from sensed.provisioning.bus_objects import PROPERTIES, BusError, Variant
 from sensed.provisioning.improv import SeenNetwork
+from sensed.provisioning.network_objects import (
+    ACCESS_POINT,
+    ACTIVE,
+    DEVICE,
+    NAME,
+    PATH,
+    PROFILE,
+    SETTINGS,
+    WIFI,
+    WIRELESS,
+    profile_names,
+)
 from sensed.provisioning.networks import AccessPoint, Cause, DeviceState, Security
+from sensed.provisioning.trial import JoinError, Radio, Trial
 from sensed.secret import Secret
 
 _log = structlog.get_logger(__name__)
 
-NAME: Final = "org.freedesktop.NetworkManager"
-PATH: Final = "/org/freedesktop/NetworkManager"
-DEVICE: Final = NAME + ".Device"
-WIRELESS: Final = NAME + ".Device.Wireless"
-SETTINGS: Final = NAME + ".Settings"
-PROFILE: Final = NAME + ".Settings.Connection"
-_ACTIVE: Final = NAME + ".Connection.Active"
-_ACCESS_POINT: Final = NAME + ".AccessPoint"
-
-WIFI: Final = 2
-"""NM_DEVICE_TYPE_WIFI."""
-
 JOIN_LIMIT_S: Final = 78.0
 """NetworkManager gives association 25 s and DHCP 45 s; a client of ours gives up after 90 s."""
 
+_FORGET_LIMIT_S: Final = 25.0
 _SCAN_LIMIT_S: Final = 10.0
 _RADIO_LIMIT_S: Final = 5.0
-_ADDRESS_PAUSE_S: Final = 0.5
-_UNDO_LIMIT_S: Final = 5.0
 _EVENTS_KEPT: Final = 64
-
-_ACTIVATED: Final = 2
-_DEACTIVATED: Final = 4
-"""NMActiveConnectionState."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,59 +50,6 @@ class JoinOutcome:
     addresses: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Radio:
-    """The Wi-Fi device in use."""
-
-    path: str
-    driver: str
-    bands: int
-    profile: str
-
-
-class _JoinError(Exception):
-    """The join ends with this cause."""
-
-    def __init__(self, cause: Cause, detail: str = "") -> None:
-        super().__init__(cause)
-        self.cause = cause
-        self.detail = detail
-
-
-@dataclass(slots=True)
-class _Attempt:
-    """What is known of the join under way; ``reached`` is the device's furthest state."""
-
-    radio: _Radio | None = None
-    point: AccessPoint | None = None
-    reached: int = 0
-
-    def explain(self, cause: Cause) -> str:
-        bands, driver = (self.radio.bands, self.radio.driver) if self.radio else (0, "")
-        return networks.explained(cause, bands=bands, driver=driver, point=self.point)
-
-    def hear(self, signal: Signal, device: str, active: str) -> bool:
-        """Judge a signal: whether it says that the activation is complete; raises _JoinError."""
-        if signal.path == device and signal.interface == DEVICE:
-            new, _old, reason = signal.body
-            self._device_changed(int(new), int(reason))
-        elif signal.path == active:
-            state, _reason = signal.body
-            if state == _DEACTIVATED:
-                raise _JoinError(networks.cause_of(0, self.reached))
-            return bool(state == _ACTIVATED)
-        return False
-
-    def _device_changed(self, state: int, reason: int) -> None:
-        if DeviceState.PREPARE <= state <= DeviceState.ACTIVATED:
-            self.reached = state
-        elif state == DeviceState.FAILED or (
-            # Before PREPARE it is the end of what was active before.
-            state <= DeviceState.DISCONNECTED and self.reached
-        ):
-            raise _JoinError(networks.cause_of(reason, self.reached))
-
-
 class NetworkManager:
     """What set-up asks of NetworkManager; one join or scan at a time."""
 
@@ -117,6 +59,8 @@ class NetworkManager:
         self._events: asyncio.Queue[Signal] | None = None
         self._scanned = asyncio.Event()
         self._lock = asyncio.Lock()
+        self._joins: set[asyncio.Timeout] = set()
+        self._forgotten = 0
 
     async def start(self) -> None:
         """Begin to hear NetworkManager, whether or not it runs. Raises BusError."""
@@ -131,7 +75,7 @@ class NetworkManager:
         async with self._lock:
             try:
                 radio = await self._usable_radio()
-            except _JoinError as failed:
+            except JoinError as failed:
                 detail = failed.detail or networks.DETAILS[failed.cause]
                 raise BusError(failed.cause.value, detail) from None
             await self._rescan(radio, {})
@@ -144,7 +88,7 @@ class NetworkManager:
                 wireless = await self._bus.properties(NAME, path, WIRELESS)
                 point = str(wireless.get("ActiveAccessPoint", "/"))
                 if point != "/":
-                    seen = await self._bus.properties(NAME, point, _ACCESS_POINT)
+                    seen = await self._bus.properties(NAME, point, ACCESS_POINT)
                     found = networks.best_first([AccessPoint.from_properties(point, seen)])
                     return found[0] if found else None
         return None
@@ -152,25 +96,44 @@ class NetworkManager:
     async def join(self, ssid: bytes, password: Secret) -> JoinOutcome:
         """Try a network; keep its profile only once it has given an address.
 
-        Whatever was there before is untouched when this fails.
+        Whatever was there before is untouched when this fails or is cancelled.
         """
-        async with self._lock:
-            attempt = _Attempt()
+        trial = Trial(self._bus)
+        forgotten = self._forgotten
+        try:
+            if not networks.is_ssid(ssid):
+                raise JoinError(Cause.SSID_NOT_FOUND)
+            async with self._limited(), self._lock:
+                addresses = await self._try(trial, ssid, password)
+        except JoinError as failed:
+            return JoinOutcome(failed.cause, failed.detail or trial.explain(failed.cause))
+        except TimeoutError:
+            if self._forgotten != forgotten:
+                return JoinOutcome(Cause.TIMEOUT, "Set-up was reset meanwhile.")
+            cause = networks.cause_of_time_out(trial.reached)
+            return JoinOutcome(cause, trial.explain(cause))
+        except BusError as error:
+            _log.debug("bus_refused", detail=str(error))
+            cause = _cause_of_refusal(error)
+            return JoinOutcome(cause, networks.DETAILS[cause])
+        return JoinOutcome(None, addresses=addresses)
+
+    @contextlib.asynccontextmanager
+    async def _limited(self) -> AsyncIterator[None]:
+        """Bound a join; :meth:`forget` makes it end at once."""
+        async with asyncio.timeout(JOIN_LIMIT_S) as limit:
+            self._joins.add(limit)
             try:
-                if not networks.is_ssid(ssid):
-                    raise _JoinError(Cause.SSID_NOT_FOUND)
-                async with asyncio.timeout(JOIN_LIMIT_S):
-                    addresses = await self._attempt(attempt, ssid, password)
-            except _JoinError as failed:
-                return JoinOutcome(failed.cause, failed.detail or attempt.explain(failed.cause))
-            except TimeoutError:
-                cause = networks.cause_of_time_out(attempt.reached)
-                return JoinOutcome(cause, attempt.explain(cause))
-            except BusError as error:
-                _log.debug("bus_refused", detail=str(error))
-                cause = _cause_of_refusal(error)
-                return JoinOutcome(cause, networks.DETAILS[cause])
-            return JoinOutcome(None, addresses=addresses)
+                yield
+            finally:
+                self._joins.discard(limit)
+
+    async def _try(self, trial: Trial, ssid: bytes, password: Secret) -> tuple[str, ...]:
+        radio = trial.radio = await self._usable_radio()
+        trial.point, hidden = await self._find(radio, ssid)
+        profile = _profile(ssid, password, trial.point, hidden=hidden)
+        async with self._listening() as events:
+            return await trial.run(radio, profile, events)
 
     async def join_again(self, device: str, profile: str) -> str:
         """Begin to join a saved network, unless the device is in use by now; return its name.
@@ -187,14 +150,26 @@ class NetworkManager:
         return bytes(settings["802-11-wireless"]["ssid"]).decode(errors="backslashreplace")
 
     async def forget(self) -> int:
-        """Delete every profile that set-up has made; return how many. Raises BusError."""
-        ours = [
-            path
-            for path, name in await self._profile_names()
-            if name.startswith(networks.PROFILE_PREFIX)
-        ]
-        for path in ours:
-            await self._bus.call(NAME, path, f"{PROFILE}.Delete")
+        """Delete every profile that set-up has made; return how many. Raises BusError.
+
+        A join under way is given up first: its network would be saved afterwards.
+        """
+        self._forgotten += 1
+        now_s = asyncio.get_running_loop().time()
+        for limit in self._joins:
+            if not limit.expired():
+                limit.reschedule(now_s)
+        try:
+            async with asyncio.timeout(_FORGET_LIMIT_S), self._lock:
+                ours = [
+                    path
+                    for path, name in await profile_names(self._bus)
+                    if name.startswith(networks.PROFILE_PREFIX)
+                ]
+                for path in ours:
+                    await self._bus.call(NAME, path, f"{PROFILE}.Delete")
+        except TimeoutError:
+            raise BusError(NO_REPLY, "it took too long") from None
         return len(ours)
 
     async def set_hostname(self, name: str) -> None:
@@ -203,16 +178,16 @@ class NetworkManager:
 
     # -- the device ------------------------------------------------------------------
 
-    async def _usable_radio(self) -> _Radio:
+    async def _usable_radio(self) -> Radio:
         """Return the Wi-Fi device, its radio switched on: somebody asks for it to be used."""
         devices = await self._devices()
         if not devices:
-            raise _JoinError(Cause.NO_WIFI)
+            raise JoinError(Cause.NO_WIFI)
         path, properties = devices[0]
         if int(properties["State"]) < DeviceState.DISCONNECTED:
             await self._switch_on(path)
         wireless = await self._bus.properties(NAME, path, WIRELESS)
-        return _Radio(
+        return Radio(
             path,
             driver=str(properties.get("Driver", "")),
             bands=int(wireless.get("WirelessCapabilities", 0)),
@@ -237,7 +212,7 @@ class NetworkManager:
     async def _switch_on(self, path: str) -> None:
         manager = await self._bus.properties(NAME, PATH, NAME)
         if not manager.get("WirelessHardwareEnabled", True):
-            raise _JoinError(Cause.WIFI_BLOCKED)
+            raise JoinError(Cause.WIFI_BLOCKED)
         if not manager.get("WirelessEnabled", True):
             value = Variant("b", True)
             await self._bus.set_property(NAME, PATH, NAME, "WirelessEnabled", value)
@@ -246,7 +221,7 @@ class NetworkManager:
                 while await self._state(path) < DeviceState.DISCONNECTED:
                     await events.get()
                 return
-        raise _JoinError(Cause.WIFI_BLOCKED)
+        raise JoinError(Cause.WIFI_BLOCKED)
 
     async def _state(self, path: str) -> int:
         return int((await self._bus.properties(NAME, path, DEVICE)).get("State", 0))
@@ -255,13 +230,13 @@ class NetworkManager:
         if active == "/":
             return ""
         try:
-            return str((await self._bus.properties(NAME, active, _ACTIVE)).get("Connection", ""))
+            return str((await self._bus.properties(NAME, active, ACTIVE)).get("Connection", ""))
         except BusError:
             return ""  # It ended this moment.
 
     # -- looking around --------------------------------------------------------------
 
-    async def _rescan(self, radio: _Radio, options: Mapping[str, Variant]) -> None:
+    async def _rescan(self, radio: Radio, options: Mapping[str, Variant]) -> None:
         self._scanned.clear()
         try:
             await self._bus.call(
@@ -279,17 +254,17 @@ class NetworkManager:
         except TimeoutError:
             _log.debug("bus_refused", detail="the scan took too long")
 
-    async def _access_points(self, radio: _Radio) -> list[AccessPoint]:
+    async def _access_points(self, radio: Radio) -> list[AccessPoint]:
         (paths,) = await self._bus.call(NAME, radio.path, f"{WIRELESS}.GetAllAccessPoints")
         found = []
         for path in paths:
             # One that went out of sight since has no properties any more.
             with contextlib.suppress(BusError):
-                properties = await self._bus.properties(NAME, path, _ACCESS_POINT)
+                properties = await self._bus.properties(NAME, path, ACCESS_POINT)
                 found.append(AccessPoint.from_properties(path, properties))
         return found
 
-    async def _find(self, radio: _Radio, ssid: bytes) -> tuple[AccessPoint | None, bool]:
+    async def _find(self, radio: Radio, ssid: bytes) -> tuple[AccessPoint | None, bool]:
         """Return the strongest access point of a network and whether the network is hidden."""
         points = await self._access_points(radio)
         if not points:
@@ -301,84 +276,6 @@ class NetworkManager:
             return point, False
         await self._rescan(radio, {"ssids": Variant("aay", [ssid])})
         return _strongest(await self._access_points(radio), ssid), True
-
-    # -- the trial -------------------------------------------------------------------
-
-    async def _attempt(self, attempt: _Attempt, ssid: bytes, password: Secret) -> tuple[str, ...]:
-        radio = attempt.radio = await self._usable_radio()
-        point, hidden = await self._find(radio, ssid)
-        attempt.point = point
-        profile = _profile(ssid, password, point, hidden=hidden)
-        trial = ""
-        kept = False
-        async with self._listening() as events:
-            try:
-                trial, active, _ = await self._bus.call(
-                    NAME,
-                    PATH,
-                    f"{NAME}.AddAndActivateConnection2",
-                    "a{sa{sv}}ooa{sv}",
-                    profile,
-                    radio.path,
-                    point.path if point else "/",
-                    {"persist": Variant("s", "memory"), "bind-activation": Variant("s", "none")},
-                )
-                addresses = await self._follow(attempt, radio.path, active, events)
-                await self._keep(trial, profile)
-                kept = True
-            finally:
-                if trial and not kept:
-                    await self._undo(trial, radio)
-        return addresses
-
-    async def _follow(
-        self, attempt: _Attempt, device: str, active: str, events: asyncio.Queue[Signal]
-    ) -> tuple[str, ...]:
-        """Return the addresses that the activation brings; raises _JoinError when it ends."""
-        up = False
-        while not up:
-            up = attempt.hear(await events.get(), device, active)
-        while not (addresses := await device_addresses(self._bus, device)):
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_ADDRESS_PAUSE_S):
-                    attempt.hear(await events.get(), device, active)
-        return addresses
-
-    async def _keep(self, trial: str, profile: Mapping[str, Mapping[str, Variant]]) -> None:
-        """Save the profile; it takes the place of an older one that set-up made for this SSID."""
-        await self._bus.call(NAME, trial, f"{PROFILE}.Save")
-        if (await self._bus.properties(NAME, trial, PROFILE)).get("Unsaved", False):
-            raise _JoinError(Cause.NOT_SAVED)
-        name = profile["connection"]["id"].value
-        for path, other in await self._profile_names():
-            if other == name and path != trial:
-                with contextlib.suppress(BusError):
-                    await self._bus.call(NAME, path, f"{PROFILE}.Delete")
-
-    async def _undo(self, trial: str, radio: _Radio) -> None:
-        """Take the trial back and return to the profile that was in use before it."""
-        with contextlib.suppress(BusError, TimeoutError):
-            async with asyncio.timeout(_UNDO_LIMIT_S):
-                await self._bus.call(NAME, trial, f"{PROFILE}.Delete")
-                if radio.profile:
-                    await self._bus.call(
-                        NAME,
-                        PATH,
-                        f"{NAME}.ActivateConnection",
-                        "ooo",
-                        radio.profile,
-                        radio.path,
-                        "/",
-                    )
-
-    async def _profile_names(self) -> list[tuple[str, str]]:
-        (paths,) = await self._bus.call(NAME, f"{PATH}/Settings", f"{SETTINGS}.ListConnections")
-        found = []
-        for path in paths:
-            with contextlib.suppress(BusError):
-                (settings,) = await self._bus.call(NAME, path, f"{PROFILE}.GetSettings")
-                found.append((path, str(settings.get("connection", {}).get("id", ""))))
-        return found
 
     # -- signals ---------------------------------------------------------------------
 
@@ -401,25 +298,6 @@ class NetworkManager:
             self._events.put_nowait(signal)
 
 
-async def device_addresses(bus: Bus, device: str) -> tuple[str, ...]:
-    """Return a device's addresses that are neither link-local nor loopback. Raises BusError."""
-    properties = await bus.properties(NAME, device, DEVICE)
-    found = []
-    for family in ("4", "6"):
-        path = str(properties.get(f"Ip{family}Config", "/"))
-        if path == "/":
-            continue
-        with contextlib.suppress(BusError):
-            config = await bus.properties(NAME, path, f"{NAME}.IP{family}Config")
-            found += [str(entry["address"]) for entry in config.get("AddressData", [])]
-    return tuple(sorted(address for address in found if _is_usable(address)))
-
-
-def _is_usable(text: str) -> bool:
-    address = ipaddress.ip_address(text)
-    return not (address.is_link_local or address.is_loopback or address.is_unspecified)
-
-
 def _strongest(points: list[AccessPoint], ssid: bytes) -> AccessPoint | None:
     named = [point for point in points if point.ssid == ssid]
     return max(named, key=lambda point: point.strength, default=None)
@@ -432,7 +310,7 @@ def _profile(
     security = point.security if point else unseen
     fault = networks.fault_of_password(security, password.reveal())
     if fault is not None:
-        raise _JoinError(*fault)
+        raise JoinError(*fault)
     return networks.profile(ssid, security, password, hidden=hidden)
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 from sensed.backoff import Backoff
 from sensed.provisioning._bus import Bus, Signal
 from sensed.provisioning.bus_objects import BusError
-from sensed.provisioning.network_manager import (
+from sensed.provisioning.network_objects import (
     DEVICE,
     NAME,
     PATH,

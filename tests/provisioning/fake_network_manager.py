@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -67,6 +68,7 @@ class FakeNetworkManager(Peer):
         self.refusal = ""
         self.may_scan = True
         self.can_save = True
+        self.polkit_s = 0.0
         self.radio_obeys = True
         self.hostname = ""
         self.activated: list[str] = []
@@ -220,7 +222,7 @@ class FakeNetworkManager(Peer):
     def _access_points(self, _path: str, _sender: str) -> Answer:
         return "ao", [list(self._points.values())]
 
-    def _add_and_activate(
+    async def _add_and_activate(
         self,
         _path: str,
         _sender: str,
@@ -231,6 +233,7 @@ class FakeNetworkManager(Peer):
     ) -> Answer:
         if self.refusal:
             raise PeerError(self.refusal, "refused")
+        await asyncio.sleep(self.polkit_s)
         assert options == {"persist": "memory", "bind-activation": "none"}
         path = self._new_path("Settings")
         active = self._new_path("ActiveConnection")
