@@ -10,7 +10,8 @@ one. Everything here blocks and belongs in a thread.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -81,14 +82,15 @@ class Store:
     def read(self, after_row: int, limit: int) -> list[Entry]:
         """Return up to ``limit`` rows after ``after_row``, oldest first."""
         with self._guarded() as database:
-            found: Iterable[tuple[int, bytes]] = database.execute(
+            found: list[tuple[int, bytes]] = database.execute(
                 "SELECT id, payload FROM history WHERE id > ? ORDER BY id LIMIT ?",
                 (after_row, limit),
-            )
-            rows = [Entry(row, payload) for row, payload in found]
-        if not all(isinstance(row.payload, bytes) for row in rows):
+            ).fetchall()
+        numbers = [after_row, *(row for row, _ in found)]
+        ascends = all(earlier < later for earlier, later in pairwise(numbers))
+        if not ascends or not all(isinstance(payload, bytes) for _, payload in found):
             raise self._damaged()
-        return rows
+        return [Entry(row, payload) for row, payload in found]
 
     def delete(self, up_to_row: int) -> bool:
         """Forget rows that have arrived; true when the last one took the file with it.
