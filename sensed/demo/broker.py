@@ -9,7 +9,7 @@ import asyncio
 from typing import Final, Self
 
 from sensed.demo import packets
-from sensed.demo.packets import Connect, Packet, Publish, Signal, Subscribe
+from sensed.demo.packets import Connect, Packet, Publish, Signal, Subscribe, Unsubscribe
 from sensed.errors import BugError, WireError
 
 _MOST_CLIENTS: Final = 32
@@ -133,6 +133,8 @@ class _Session(asyncio.Protocol):
                 self._broker.publish(packet)
             case Subscribe():
                 self._subscribe(packet)
+            case Unsubscribe():
+                self._unsubscribe(packet)
             case Signal(packets.PINGREQ):
                 self.transport.write(packets.encode(packets.PINGRESP))
             case Signal(packets.DISCONNECT):
@@ -159,6 +161,11 @@ class _Session(asyncio.Protocol):
         for message in list(self._broker.retained.values()):
             if any(packets.matches(wanted, message.topic) for wanted, _ in packet.filters):
                 self.offer(message)
+
+    def _unsubscribe(self, packet: Unsubscribe) -> None:
+        for forgotten in packet.filters:
+            self._filters.pop(forgotten, None)
+        self._answer(packets.UNSUBACK, packet.packet_id)
 
     def _answer(self, kind: int, packet_id: int, rest: bytes = b"") -> None:
         self.transport.write(packets.encode(kind, packet_id.to_bytes(2, "big") + rest))

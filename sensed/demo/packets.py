@@ -12,10 +12,17 @@ from sensed.errors import WireError
 
 LARGEST_PACKET_OCTETS: Final = 65_536
 CONNECT, CONNACK, PUBLISH, PUBACK = range(1, 5)
-SUBSCRIBE, SUBACK = 8, 9
+SUBSCRIBE, SUBACK, UNSUBSCRIBE, UNSUBACK = range(8, 12)
 PINGREQ, PINGRESP, DISCONNECT = range(12, 15)
 
-_FLAGS: Final = {CONNECT: 0, PUBACK: 0, SUBSCRIBE: 2, PINGREQ: 0, DISCONNECT: 0}
+_FLAGS: Final = {
+    CONNECT: 0,
+    PUBACK: 0,
+    SUBSCRIBE: 2,
+    UNSUBSCRIBE: 2,
+    PINGREQ: 0,
+    DISCONNECT: 0,
+}
 _LENGTH_OCTETS: Final = 4
 _CONTINUED: Final = 0x80
 _TOPIC: Final = re.compile(r"[^+#\0]+")
@@ -47,13 +54,20 @@ class Subscribe(NamedTuple):
     filters: tuple[tuple[str, int], ...]
 
 
+class Unsubscribe(NamedTuple):
+    """UNSUBSCRIBE (3.10): topic filters to forget."""
+
+    packet_id: int
+    filters: tuple[str, ...]
+
+
 class Signal(NamedTuple):
     """PUBACK, PINGREQ or DISCONNECT: a packet whose kind says all that matters here."""
 
     kind: int
 
 
-Packet = Connect | Publish | Subscribe | Signal
+Packet = Connect | Publish | Subscribe | Unsubscribe | Signal
 
 
 class PacketReader:
@@ -163,6 +177,11 @@ def _decode(first: int, data: bytes) -> Packet:
         while body.rest or not filters:
             filters.append((body.text(_FILTER), min(1, body.number(1, most=2))))
         packet = Subscribe(packet_id, tuple(filters))
+    elif kind == UNSUBSCRIBE:
+        packet_id, forgotten = body.number(least=1), list[str]()
+        while body.rest or not forgotten:
+            forgotten.append(body.text(_FILTER))
+        packet = Unsubscribe(packet_id, tuple(forgotten))
     elif kind == PUBACK:
         body.number()
     if body.rest:

@@ -148,6 +148,21 @@ async def test_a_subscriber_gets_what_is_published(broker: Broker) -> None:
         ]
 
 
+async def test_what_is_unsubscribed_from_comes_no_more(broker: Broker) -> None:
+    async with (
+        listening(broker.port, "b") as listener,
+        aiomqtt.Client("127.0.0.1", broker.port) as client,
+    ):
+        await client.subscribe([("a", 1), ("c", 1)])
+        await client.unsubscribe(["a"])
+        await client.publish("a", b"1", qos=1)
+        await client.publish("c", b"2", qos=1)
+        await client.publish("b", b"3", qos=1)
+        await until(lambda: listener.heard)
+        heard = await anext(aiter(client.messages))
+        assert heard.payload == b"2"
+
+
 async def test_retained_messages_come_late_and_are_cleared_by_an_empty_one(broker: Broker) -> None:
     async with aiomqtt.Client("127.0.0.1", broker.port) as client:
         await client.publish("a", b"1", qos=1, retain=True)
