@@ -468,8 +468,11 @@ def test_a_resolver_that_hangs_holds_up_no_end_and_keeps_one_thread_busy(
 async def test_a_name_with_an_address_that_leads_nowhere_is_reached_by_the_other(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async def handler(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"~")
+        with contextlib.suppress(ConnectionError):
+            await reader.read()
+        writer.close()
 
     server, _, number = await serve(handler)
     kind = (socket.AF_INET, socket.SOCK_STREAM, 0, "")

@@ -21,7 +21,9 @@ def test_a_handshake_that_fails_is_not_the_end(
     try:
         access_point.has_password("not-the-usual-one")
         light.shows("no_ip")
-        pi.wait_until("journalctl --no-pager -b -u NetworkManager | grep -q no-secrets")
+        pi.wait_until(
+            f"journalctl --no-pager --after-cursor '{start}' -u NetworkManager | grep -q no-secrets"
+        )
     finally:
         access_point.has_password(access_point.password)
     light.shows("active")
