@@ -201,7 +201,7 @@ EVENTS: Final[Mapping[str, EventKind]] = {
     "setup_code_unavailable": EventKind(
         "aded1e84cddd46feb1ae06c9d0a48f40",
         "warning",
-        "No set-up code can be kept at {path}; all else goes on: {detail}",
+        "Set-up cannot keep {path}; all else goes on: {detail}",
     ),
     "settings_stored": EventKind(
         "0e3724c9e71d4af8bc5f490a8f76e16f",

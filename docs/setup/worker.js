@@ -2,7 +2,7 @@
 // with every change all files are fetched anew, and serve once no page of before is open any more,
 // so that none is mixed with others.
 
-const VERSION = "76bfe6e883bdbfb2";
+const VERSION = "1b23442fe8108df2";
 const FILES = [
   "./",
   "app.js",

@@ -188,7 +188,8 @@ class FuseSection:
     net: str | None = setting(
         None,
         checks.optional(checks.one_of(("TN", "IT", "TT"))),
-        "Kind of supply: TN, IT or TT; empty: found from the lists.",
+        "Kind of supply: TN, IT or TT; empty: found from the lists, and a current of L2 that was"
+        " never above 0 A counts as not sent.",
         FromPhone.YES,
     )
     phases: int | None = setting(

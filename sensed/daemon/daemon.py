@@ -321,9 +321,15 @@ class Daemon:
             on_facts=self._news.network,
             on_setup=self._news.setup,
             on_reset=self._on_reset,
+            on_rename=None if self._house is None else self._rename,
             uplink_set=lambda: self._uplink is not None,
             house=self._house,
         )
+
+    async def _rename(self, name: str) -> None:
+        """Keep the name that an app has given. Raises RefusedError."""
+        if self._house is not None:
+            await self._house.keeper.change({"device.name": name})
 
     def _make_house(self, store: SettingsStore, reload: Callable[[], Awaitable[None]]) -> House:
         keeper = SettingsKeeper(

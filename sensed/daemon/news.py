@@ -31,6 +31,7 @@ class News:
         self._network = NetworkFacts()
         self._told: tuple[str, ...] | None = None
         self._linked = False
+        self._last_join = ""
 
     def broker_set(self, host: str | None) -> None:
         """Note which broker is configured, if any; nothing is known of its link yet."""
@@ -66,7 +67,10 @@ class News:
         self._tell_address()
 
     def setup(self, facts: SetupFacts) -> None:
-        """Note whether Bluetooth can be used for set-up."""
+        """Note whether Bluetooth can be used for set-up, and how the last join ended."""
+        failed = facts.join is not None and facts.join.cause is not None
+        self._last_join = facts.join.detail if facts.join is not None and failed else ""
+        self._tell_configured()
         self._board.set(
             "bluetooth", holds=not facts.trouble, cause=facts.trouble, detail=facts.detail
         )
@@ -88,6 +92,8 @@ class News:
             cause, detail = "no_broker", "No broker is configured: set mqtt.host."
         elif self._network.needs_wifi and not self._proven:
             cause, detail = "no_network", "No Wi-Fi network is saved and no cable is connected."
+            if self._last_join:
+                detail += f" The last try: {self._last_join}"
         else:
             cause, detail = "", ""
         self._board.set("configured", holds=not cause, cause=cause, detail=detail)
@@ -101,13 +107,10 @@ class News:
         if addresses != self._told:
             self._told = addresses
             _log.info("addresses_changed", addresses=", ".join(addresses) or "none")
-        there = bool(addresses) or self._proven
-        self._board.set(
-            "address",
-            holds=there,
-            cause="" if there else "no_address",
-            detail="" if there else "No link has an address: check Wi-Fi, cable and DHCP.",
-        )
+        cause, detail = "", ""
+        if not addresses and not self._proven:
+            cause, detail = self._network.no_address
+        self._board.set("address", holds=not cause, cause=cause, detail=detail)
 
 
 def _is_here(host: str) -> bool:

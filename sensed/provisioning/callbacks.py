@@ -14,14 +14,14 @@ from sensed.provisioning.setup_state import SetupState
 
 @dataclass(frozen=True, slots=True)
 class Callbacks:
-    """What the session tells, and asks; none may block."""
+    """What the session tells, and asks; none may block. ``on_rename`` may raise RefusedError."""
 
     on_identify: Callable[[], None]
     on_facts: Callable[[NetworkFacts], None]
     on_trouble: Callable[[Trouble, str], None]
     on_join: Callable[[JoinOutcome], None]
     on_window: Callable[[], None]
-    on_rename: Callable[[str], None] | None
+    on_rename: Callable[[str], Awaitable[None]] | None
     uplink_set: Callable[[], bool]
     reset: Callable[[], Awaitable[int]]
 

@@ -206,12 +206,11 @@ class ImprovServer:
         self._scanning = False
         return self._tell(improv.scan_result(networks, self._mtu))
 
-    def joined(self, url: str = "") -> list[Action]:
-        """Tell success: state, then result, in this order; nothing more is accepted."""
+    def joined(self) -> list[Action]:
+        """Tell success: state, then a result with no page to go to; nothing more is accepted."""
         self._renotify_s = None
         actions = self._enter(State.PROVISIONED)
-        fits = 0 < len(url.encode()) < min(improv.result_room(self._mtu), improv.LONGEST_STRING)
-        return actions + self._tell(improv.result(Command.WIFI_SETTINGS, [url] if fits else []))
+        return actions + self._tell(improv.result(Command.WIFI_SETTINGS, []))
 
     def join_failed(self) -> list[Action]:
         """Tell failure with the one error after which every client lets a person try again."""

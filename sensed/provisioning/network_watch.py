@@ -33,6 +33,9 @@ _USER_REQUESTED: Final = 39
 _WATCHED_BELOW: Final = ("/Devices", "/Settings", "/IP4Config", "/IP6Config")
 """Not /AccessPoint: their strengths change all the time."""
 
+_BLOCKED_BY_SWITCH: Final = "rfkill-hard"
+_BLOCKED_BY_SOFTWARE: Final = "rfkill-soft"
+
 ACTIONS: Final = tuple(
     f"{NAME}.{action}"
     for action in (
@@ -92,6 +95,13 @@ class NetworkFacts:
     def needs_wifi(self) -> bool:
         """Whether there is neither a saved Wi-Fi profile nor a link that is up."""
         return self.available and not self.wifi_profiles and not self.active_links
+
+    @property
+    def no_address(self) -> tuple[str, str]:
+        """Why no link has an address, where none has: a stable code and a sentence."""
+        if self.wifi_profiles and self.wifi_blocked in (_BLOCKED_BY_SWITCH, _BLOCKED_BY_SOFTWARE):
+            return Cause.WIFI_BLOCKED.value, DETAILS[Cause.WIFI_BLOCKED]
+        return "no_address", "No link has an address: check Wi-Fi, cable and DHCP."
 
     @property
     def trouble(self) -> tuple[str, str]:
@@ -246,7 +256,7 @@ def _wifi_blocked(manager: Mapping[str, Any], devices: list[dict[str, Any]]) -> 
     if max(states) >= DeviceState.DISCONNECTED:
         return None
     if not manager.get("WirelessHardwareEnabled", True):
-        return "rfkill-hard"
+        return _BLOCKED_BY_SWITCH
     if not manager.get("WirelessEnabled", True):
-        return "rfkill-soft"
+        return _BLOCKED_BY_SOFTWARE
     return "unavailable" if max(states) == DeviceState.UNAVAILABLE else "unmanaged"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import platform
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -40,12 +40,11 @@ class SetupError(SensedError):
 
 @dataclass(frozen=True, slots=True)
 class SetupSettings:
-    """How set-up presents the device; ``url`` is where a client sends the person afterwards."""
+    """How set-up presents the device, and when it is open."""
 
     improv: SetupMode = SetupMode.AUTO
     encrypted: SetupMode = SetupMode.AUTO
     device_name: str = "sensed"
-    url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +66,8 @@ class Provisioning:
 
     ``on_identify``: show a person which device this is. ``on_facts``: the network changed.
     ``on_setup``: set-up opened, closed, failed or succeeded. ``on_reset``: forget everything
-    that set-up has stored. ``on_rename``: keep a new device name; without it there is none.
+    that set-up has stored. ``on_rename``: keep a new device name
+    and call :meth:`rename`, or raise RefusedError; without it there is none.
     ``uplink_set`` tells whether a broker is set; ``house`` is what the encrypted service
     needs, which there is none without.
     """
@@ -80,7 +80,7 @@ class Provisioning:
         on_facts: Callable[[NetworkFacts], None],
         on_setup: Callable[[SetupFacts], None] = lambda _facts: None,
         on_reset: Callable[[], None] = lambda: None,
-        on_rename: Callable[[str], None] | None = None,
+        on_rename: Callable[[str], Awaitable[None]] | None = None,
         uplink_set: Callable[[], bool] = lambda: True,
         house: House | None = None,
     ) -> None:
@@ -132,6 +132,7 @@ class Provisioning:
     async def run(self) -> None:
         """Serve until cancelled; the bus may come and go."""
         backoff = Backoff(0.5, 8.0)
+        now_s = asyncio.get_running_loop().time
         failures = 0
         while True:
             try:
@@ -139,8 +140,10 @@ class Provisioning:
             except BusError as error:
                 self._without_bus(error)
             else:
-                failures = 0
+                since_s = now_s()
                 await self._live(bus)
+                if now_s() - since_s > backoff.longest_s:
+                    failures = 0
             await asyncio.sleep(backoff.delay_s(failures))
             failures += 1
 
@@ -188,10 +191,15 @@ class Provisioning:
             raise SetupError(f"NetworkManager did not forget the networks: {error}.") from None
         _log.info("setup_reset", networks=networks)
         self._on_reset()
-        if self._house is not None:
-            self._house.state.rotate()
         self._windows.start_afresh()
         self._look()
+        if self._house is not None:
+            try:
+                self._house.state.rotate()
+            except OSError as error:
+                raise SetupError(
+                    f"All is forgotten but the set-up code, which stays: {error.strerror}."
+                ) from None
         return networks
 
     # -- the bus ---------------------------------------------------------------------
@@ -202,7 +210,6 @@ class Provisioning:
             self._windows,
             self._description(),
             self._callbacks,
-            url=self._settings.url,
             improv=self._settings.improv is not SetupMode.OFF,
             house=self._house,
         )

@@ -23,6 +23,7 @@ from sensed.secret import Secret
 _log = structlog.get_logger(__name__)
 
 _MOST_NETWORKS: Final = 32
+_MOST_ADDRESSES: Final = 16
 _CAUSES: Final = frozenset(cause.value for cause in Cause)
 
 
@@ -120,7 +121,7 @@ class Requests:
         return {
             **self._keeper.status(),
             "wifi": wifi,
-            "addresses": list(self._around.facts.addresses),
+            "addresses": self._around.facts.addresses[:_MOST_ADDRESSES],
             "open_s": round(self._around.open_s()),
         }
 
@@ -150,7 +151,7 @@ class Requests:
         outcome = await self._around.join(name, Secret(password))
         if outcome.cause is not None:
             raise RefusedError(outcome.cause.value, outcome.detail)
-        return {"addresses": list(outcome.addresses)}
+        return {"addresses": outcome.addresses[:_MOST_ADDRESSES]}
 
     async def _settings(self) -> Mapping[str, Any]:
         return {"settings": self._keeper.settings()}

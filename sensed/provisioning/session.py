@@ -17,7 +17,7 @@ from sensed.provisioning._bus import DISCONNECTED, Bus
 from sensed.provisioning.bluez import Listeners, Peripheral, Presence
 from sensed.provisioning.bus_objects import BusError
 from sensed.provisioning.callbacks import Callbacks, House
-from sensed.provisioning.encrypted import End, Endpoint
+from sensed.provisioning.encrypted import End, Endpoint, RefusedError
 from sensed.provisioning.encrypted_server import EncryptedServer
 from sensed.provisioning.improv import Capability, Characteristic, Command, State
 from sensed.provisioning.improv_server import Action, Description, ImprovServer
@@ -47,7 +47,6 @@ class Session:
         description: Description,
         callbacks: Callbacks,
         *,
-        url: str = "",
         improv: bool = True,
         house: House | None = None,
     ) -> None:
@@ -55,7 +54,6 @@ class Session:
         self._bus = bus
         self._windows = windows
         self._callbacks = callbacks
-        self._url = url
         self._server = ImprovServer(description)
         self._visitors = Visitors()
         self._facts = NetworkFacts()
@@ -398,27 +396,25 @@ class Session:
         outcome = await self.join(wanted.ssid, wanted.password)
         if outcome.cause is None:
             self._windows.improv.succeeded(self._now_s())
-            self._act(self._server.joined(self._url))
+            self._act(self._server.joined())
         else:
             self._windows.improv.failed(self._now_s())
             self._act(self._server.join_failed())
 
     async def _rename(self, what: Command, name: str) -> None:
-        before = self._server.description
         try:
             if what is Command.HOSTNAME:
                 await self._manager.set_hostname(name)
-                after = replace(before, hostname=name)
-            else:
-                if self._callbacks.on_rename is not None:
-                    self._callbacks.on_rename(name)
-                after = replace(before, device_name=name)
+                self._describe(replace(self._server.description, hostname=name))
+            elif self._callbacks.on_rename is not None:
+                await self._callbacks.on_rename(name)
         except BusError as error:
             _log.debug("bus_refused", detail=str(error))
             self._act(self._server.refused())
-            return
-        self._describe(after)
-        self._act(self._server.named(what, name))
+        except RefusedError:
+            self._act(self._server.refused())
+        else:
+            self._act(self._server.named(what, name))
 
 
 def _shown(ssid: bytes) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Final
 
@@ -28,9 +29,10 @@ class SetupState:
         try:
             self._code = read_code(folder)
         except (FileNotFoundError, ConfigError):
-            self._make_code()
+            with contextlib.suppress(OSError):
+                self.rotate()
         except OSError as error:
-            self._unavailable(error)
+            self._unavailable(CODE_FILE, error)
         self.lockout = Lockout(self._wrong_codes(), now_s, keep=self._keep_wrong_codes)
 
     @property
@@ -39,23 +41,23 @@ class SetupState:
         return self._code
 
     def rotate(self) -> None:
-        """Put a new code in the place of the old one, which nobody has been told of yet."""
-        self._make_code()
+        """Put a new code, which nobody has been told of yet, in the place of the old one.
 
-    def _make_code(self) -> None:
+        Raises OSError, and then the old one is still in force.
+        """
         code = SetupCode.generate()
         try:
             write_private(self._folder / CODE_FILE, f"{code.grouped}\n".encode())
         except OSError as error:
-            self._unavailable(error)
-        else:
-            self._code = code
-            _log.info("setup_code_made")
+            self._unavailable(CODE_FILE, error)
+            raise
+        self._code = code
+        _log.info("setup_code_made")
 
-    def _unavailable(self, error: OSError) -> None:
+    def _unavailable(self, file: str, error: OSError) -> None:
         _log.warning(
             "setup_code_unavailable",
-            path=str(self._folder / CODE_FILE),
+            path=str(self._folder / file),
             detail=error.strerror or type(error).__name__,
         )
 
@@ -69,7 +71,7 @@ class SetupState:
         try:
             write_private(self._folder / _TRIES_FILE, f"{count}\n".encode())
         except OSError as error:
-            self._unavailable(error)
+            self._unavailable(_TRIES_FILE, error)
 
 
 def read_code(folder: Path) -> SetupCode:

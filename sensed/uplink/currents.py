@@ -55,8 +55,30 @@ class PhaseCurrents:
         return NOMINAL_V * (3 if self.net == "TN" else math.sqrt(3))
 
 
-def phase_currents(reading: Reading, settings: SafetySettings) -> PhaseCurrents | None:
-    """Return what ``reading`` says of every phase, or ``None`` where one stays unknown."""
+class ElementL2:
+    """Whether this meter measures L2: one that has shown a current there does."""
+
+    def __init__(self) -> None:
+        """Know nothing yet."""
+        self.is_seen = False
+        self._meter_id: str | None = None
+
+    def received(self, reading: Reading) -> None:
+        """Take a list; that of another meter begins anew."""
+        if reading.meter_id not in (None, self._meter_id):
+            self._meter_id = reading.meter_id
+            self.is_seen = False
+        self.is_seen = self.is_seen or bool(reading.current_l2_a)
+
+
+def phase_currents(
+    reading: Reading, settings: SafetySettings, *, has_l2: bool = False
+) -> PhaseCurrents | None:
+    """Return what ``reading`` says of every phase, or ``None`` where one stays unknown.
+
+    A current of L2 that is exactly 0 counts as not sent, since some meters without that element
+    fill it in so, except in a TN net, or with ``has_l2`` where the net is not told.
+    """
     first, second, third = (
         None if current is None else abs(Decimal(current))
         for current in (reading.current_l1_a, reading.current_l2_a, reading.current_l3_a)
@@ -66,8 +88,9 @@ def phase_currents(reading: Reading, settings: SafetySettings) -> PhaseCurrents 
     if third is None:
         alone = second is None and settings.phases != 3  # noqa: PLR2004 - phases of the house
         return PhaseCurrents((first,), settings.net or "TN", CurrentL2.MEASURED) if alone else None
-    if settings.net in ("IT", "TT") and not second and (first or third):
-        second = None  # a filler: some meters without this element send 0
+    real_zero = settings.net == "TN" or (settings.net is None and has_l2)
+    if not second and not real_zero and (first or third):
+        second = None
     if second is not None:
         measured = (first, second, third)
         return PhaseCurrents(measured, settings.net or "TN", CurrentL2.MEASURED)

@@ -17,7 +17,7 @@ from enum import Enum, StrEnum, auto
 from typing import Final
 
 from sensed.han.reading import Reading
-from sensed.uplink.currents import NOMINAL_V, CurrentL2, PhaseCurrents, phase_currents
+from sensed.uplink.currents import NOMINAL_V, CurrentL2, ElementL2, PhaseCurrents, phase_currents
 from sensed.uplink.payloads import Message, Sample, encode, rfc3339
 from sensed.uplink.settings import SafetySettings
 from sensed.uplink.topics import Topics
@@ -151,6 +151,7 @@ class HeadroomSignal:
         self._began_s: float | None = None
         self._list_s: float | None = None
         self._basis: _Basis | None = None
+        self._element_l2 = ElementL2()
         self._slow = tuple(SlowRaise() for _ in range(_MOST_PHASES))
         self._said_a: tuple[Decimal, ...] = ()
 
@@ -177,7 +178,8 @@ class HeadroomSignal:
         """Return what a list changes: the headroom, or a cut because power has risen."""
         now_s, now = sample.stamp.monotonic_s, sample.stamp.received_at
         self._list_s = now_s
-        currents = phase_currents(sample.reading, self._settings)
+        self._element_l2.received(sample.reading)
+        currents = phase_currents(sample.reading, self._settings, has_l2=self._element_l2.is_seen)
         if currents is None and self._state is State.NO_METER_DATA:
             return self._turn(Event.NO_CURRENTS, now_s, now)
         if currents is None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import permutations
 
 import pytest
@@ -8,7 +9,8 @@ import pytest
 from sensed.daemon.facts import FactBoard
 from sensed.daemon.news import News
 from sensed.errors import LightError
-from sensed.provisioning import NetworkFacts
+from sensed.provisioning import Cause as WifiCause
+from sensed.provisioning import JoinOutcome, NetworkFacts, SetupFacts
 from sensed.provisioning.network_watch import ActiveLink
 from sensed.status import Indicator, indicator
 from sensed.uplink import LinkFact
@@ -120,3 +122,27 @@ def test_a_broker_on_this_machine_needs_no_network(board: FactBoard, news: News,
     news.kernel_addresses(())
     news.link(LINKED)
     assert shown(board) is Indicator.ACTIVE
+
+
+def test_wifi_that_is_switched_off_is_why_there_is_no_address(board: FactBoard, news: News) -> None:
+    news.broker_set("broker.local")
+    news.kernel_addresses(())
+    news.network(PROFILE_ONLY)
+    assert board.facts.address.cause == "no_address"
+    news.network(replace(PROFILE_ONLY, wifi_blocked="rfkill-soft"))
+    assert (board.facts.address.holds, board.facts.address.cause) == (False, "wifi-blocked")
+    news.network(replace(NO_NETWORK, wifi_blocked="rfkill-soft"))
+    assert board.facts.address.cause == "no_address"
+
+
+def test_why_the_last_join_failed_is_told_until_one_succeeds(board: FactBoard, news: News) -> None:
+    news.broker_set("broker.local")
+    news.network(NO_NETWORK)
+    refused = JoinOutcome(WifiCause.WRONG_PASSWORD, "The network does not accept this password.")
+    news.setup(SetupFacts(join=refused))
+    assert board.facts.configured.detail == (
+        "No Wi-Fi network is saved and no cable is connected."
+        " The last try: The network does not accept this password."
+    )
+    news.setup(SetupFacts(join=JoinOutcome(None)))
+    assert "last try" not in board.facts.configured.detail

@@ -7,13 +7,14 @@ import contextlib
 import json
 import os
 import signal
+import tomllib
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from sensed.provisioning import read_code
-from sensed.provisioning.improv import SERVICE_UUID
+from sensed.provisioning.improv import SERVICE_UUID, Characteristic, Command, checksum
 from sensed.simulator.play import PtySink
 from tests.integration.tools import ended, playing, sensed
 from tests.mosquitto import Mosquitto
@@ -147,3 +148,37 @@ async def test_the_code_is_not_for_everybody_on_the_control_socket(
         assert code.symbols.reveal() not in told.decode()
         assert os.access(tmp_path / "setup-code", os.R_OK)
         await ended(process, signal.SIGTERM)
+
+
+async def test_an_improv_app_names_the_device_unless_etc_does(tmp_path: Path, bus: Daemon) -> None:
+    etc = tmp_path / "sensed.toml"
+    etc.write_text('[device]\nid = "test"\n[meter]\nport = "/dev/does-not-exist"\n')
+    environment = {"STATE_DIRECTORY": str(tmp_path), "RUNTIME_DIRECTORY": str(tmp_path)}
+    kept = tmp_path / "settings.toml"
+    async with house(bus) as bluez:
+        async with sensed("run", "--config", str(etc), **environment) as process:
+            phone = await named(bluez, "Hytta")
+            assert b"\x05Hytta" in await phone.hears(Characteristic.RESULT.uuid)
+            await until(lambda: bluez.advertisement.get("LocalName") == "Hytta")
+            assert tomllib.loads(kept.read_text()) == {"device": {"name": "Hytta"}}
+            assert kept.stat().st_mode & 0o777 == 0o600
+            await ended(process, signal.SIGTERM)
+        kept.unlink()
+        etc.write_text(etc.read_text().replace("[meter]", 'name = "Fast"\n[meter]'))
+        async with sensed("run", "--config", str(etc), **environment) as process:
+            phone = await named(bluez, "Hytta")
+            assert await phone.hears(Characteristic.ERROR.uuid) == b"\xff"
+            _, journal = await ended(process, signal.SIGTERM)
+    assert not kept.exists()
+    assert "device.name is set in /etc/sensed/sensed.toml" in journal
+
+
+async def named(bluez: FakeBluez, name: str) -> Phone:
+    """Give the device a name as an Improv app does."""
+    await until(lambda: bluez.advertisement.get("ServiceUUIDs") == [SERVICE_UUID], within_s=10)
+    phone = await Phone(bluez, "AA", mtu=185).connect()
+    for characteristic in (Characteristic.RESULT, Characteristic.ERROR):
+        await phone.subscribe(characteristic.uuid)
+    octets = bytes((Command.DEVICE_NAME, len(name))) + name.encode()
+    await phone.write(Characteristic.COMMAND.uuid, octets + bytes((checksum(octets),)))
+    return phone

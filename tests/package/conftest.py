@@ -15,7 +15,8 @@ PACKAGE = os.environ.get("SENSED_DEB", "")
 
 LATER = (
     "fish groff-base iproute2 mosquitto mosquitto-clients python3-bleak python3-hypothesis"
-    " python3-pytest python3-pytest-asyncio python3-pytest-timeout python3-segno zsh"
+    " python3-jinja2 python3-pytest python3-pytest-asyncio python3-pytest-timeout python3-segno"
+    " python3-yaml zsh"
 )
 """What the tests install beside the package: a broker, and what the test suite needs."""
 

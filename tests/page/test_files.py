@@ -121,7 +121,8 @@ def test_every_state_and_cause_of_the_status_has_words() -> None:
     causes |= {f"meter.{cause.value.replace(' ', '_')}" for cause in Sealed}
     causes |= {f"bluetooth.{trouble.value}" for trouble in Trouble if trouble}
     causes |= {"meter.no_octets", "meter.no_frames", *(f"meter.{cause}" for cause in TROUBLES)}
-    causes |= {"configured.no_broker", "configured.no_network", "address.no_address"}
+    causes |= {"configured.no_broker", "configured.no_network"}
+    causes |= {"address.no_address", "address.wifi-blocked"}
     for cause in causes:
         assert f"cause.{cause}" in ENGLISH
 

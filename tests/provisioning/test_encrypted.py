@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import threading
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from sensed.provisioning import (
     House,
     Provisioning,
     RefusedError,
+    SetupError,
     SetupMode,
     SetupSettings,
     SetupState,
@@ -620,6 +622,24 @@ async def test_a_code_that_cannot_be_kept_leaves_improv_as_it_is(stage: Stage) -
     async with running(made.run()):
         await stage.advertised(IMPROV)
         assert RX not in stage.bluez.characteristics
+
+
+async def test_a_reset_that_cannot_change_the_code_says_so_and_keeps_it(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = stage.make()
+    code = stage.state.code
+    assert code is not None
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    async with running(made.run()):
+        await stage.advertised(IMPROV)
+        monkeypatch.setattr(setup_state, "write_private", full)
+        with pytest.raises(SetupError, match="but the set-up code, which stays: No space left"):
+            await made.reset()
+    assert stage.state.code == code == read_code(stage.folder)
 
 
 async def test_the_code_stays_and_is_this_user_s_alone(tmp_path: Path) -> None:

@@ -127,7 +127,7 @@ async def test_home_assistant_sets_the_device_up(stage: Stage, client: Any) -> N
         # Its person corrects the password; the client connects again by itself.
         await until(lambda: client._client is None)
         states: list[Any] = []
-        assert await client.provision("Hjemme", "grautfat", states.append) == "http://sensed.local"
+        assert await client.provision("Hjemme", "grautfat", states.append) is None
         assert states == [State.PROVISIONING, State.PROVISIONED]
         await until(lambda: not device_filter(Seen(stage.bluez)))
         assert stage.nm.saved == ["sensed-Hjemme"]

@@ -12,6 +12,7 @@ from sensed.backoff import Backoff
 from sensed.provisioning import (
     NetworkFacts,
     Provisioning,
+    RefusedError,
     SetupError,
     SetupFacts,
     SetupMode,
@@ -68,23 +69,30 @@ class Stage:
         self.facts: list[NetworkFacts] = []
         self.setup: list[SetupFacts] = []
         self.names: list[str] = []
+        self.refused_names: set[str] = set()
         self.bluez = FakeBluez(daemon.address)
         self.nm = FakeNetworkManager(daemon.address, {"Hjemme": HOME})
         self.sensed = self.make()
 
     def make(self, mode: SetupMode = SetupMode.AUTO) -> Provisioning:
         self.sensed = Provisioning(
-            SetupSettings(improv=mode, device_name="sensed-42", url="http://sensed.local"),
+            SetupSettings(improv=mode, device_name="sensed-42"),
             on_identify=self._identify,
             on_facts=self.facts.append,
             on_setup=self.setup.append,
             on_reset=self._reset,
-            on_rename=self.names.append,
+            on_rename=self._rename,
         )
         return self.sensed
 
     def _identify(self) -> None:
         self.identified += 1
+
+    async def _rename(self, name: str) -> None:
+        if name in self.refused_names:
+            raise RefusedError("locked", "The name is fixed.")
+        self.names.append(name)
+        self.sensed.rename(name)
 
     def _reset(self) -> None:
         self.resets += 1
@@ -127,7 +135,7 @@ async def test_a_phone_puts_the_device_on_wifi(stage: Stage) -> None:
         told = [(await asyncio.wait_for(phone.told.get(), 5)) for _ in range(3)]
         assert told[:2] == [(STATE, b"\x03"), (STATE, b"\x04")]
         assert told[2][0] == RESULT
-        assert strings(told[2][1]) == ["http://sensed.local"]
+        assert strings(told[2][1]) == []
         assert stage.identified == 1
         assert stage.nm.saved == ["sensed-Hjemme"]
         await until(lambda: stage.facts[-1].addresses == ("192.168.1.7",))
@@ -196,7 +204,7 @@ async def test_every_kind_of_network_is_joined(stage: Stage, house: House, passw
         await stage.advertised(2)
         phone = await stage.phone(mtu=517)
         await phone.write(COMMAND, wifi("Ø-nett", password), response=False)
-        assert strings(await phone.hears(RESULT)) == ["http://sensed.local"]
+        assert strings(await phone.hears(RESULT)) == []
         (profile,) = stage.nm.profiles.values()
         assert profile.settings["802-11-wireless"]["hidden"].value is house.hidden
 
@@ -548,6 +556,11 @@ async def test_names_are_read_and_set(stage: Stage) -> None:
         assert stage.names == ["Målerskap"]
         await phone.write(COMMAND, packet(6))
         assert strings(await phone.hears(RESULT)) == ["Målerskap"]
+        await until(lambda: stage.bluez.advertisement.get("LocalName") == "Målerskap")
+        stage.refused_names.add("Fixed")
+        await phone.write(COMMAND, packet(6, b"Fixed"))
+        assert await phone.hears(ERROR) == b"\xff"
+        assert stage.names == ["Målerskap"]
 
 
 def test_the_service_is_what_clients_look_for() -> None:

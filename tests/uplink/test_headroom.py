@@ -131,6 +131,21 @@ def test_one_phase_has_one_headroom() -> None:
     assert (payload["headroom_a"], payload["phases"]) == ([Decimal("20.0"), None, None], 1)
 
 
+def test_a_zero_on_l2_is_believed_once_this_meter_has_shown_a_current_there() -> None:
+    device = Device()
+    device.connect()
+    lists = [
+        amperes(1, 0, 3),
+        amperes(1, 2, 3),
+        amperes(1, 0, 3),
+        replace(amperes(1, 0, 3), meter_id="another"),
+        replace(amperes(1, "0.1", 3), meter_id="another"),
+        amperes(1, 0, 3),
+    ]
+    told = [payload["current_l2"] for item in lists for payload in device.hear(item)]
+    assert told == ["bound", "measured", "measured", "bound", "measured", "measured"]
+
+
 def test_an_it_net_is_bound_or_estimated_and_says_so() -> None:
     reading = replace(
         amperes(10, None, 10, power_w=3984),

@@ -98,6 +98,7 @@ export default Object.freeze({
   "cause.meter.damaged": "The lists arrive damaged. Check the cable.",
   "cause.meter.unsupported_security": "The lists are encrypted in a way that is not supported.",
   "cause.address.no_address": "No link has an address. Check Wi-Fi, cable and DHCP.",
+  "cause.address.wifi-blocked": "Wi-Fi is blocked. Set the Wi-Fi country, or unblock it with `rfkill`.",
   "cause.light.light_unavailable": "The light's lines cannot be used.",
   "cause.bluetooth.no-dbus": "There is no system D-Bus.",
   "cause.bluetooth.no-bluez": "BlueZ is not running.",

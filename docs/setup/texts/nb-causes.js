@@ -101,6 +101,7 @@ export default Object.freeze({
   "cause.meter.damaged": "Listene kommer fram skadet. Sjekk kabelen.",
   "cause.meter.unsupported_security": "Listene er kryptert på en måte som ikke støttes.",
   "cause.address.no_address": "Ingen forbindelse har en adresse. Sjekk Wi-Fi, kabel og DHCP.",
+  "cause.address.wifi-blocked": "Wi-Fi er blokkert. Sett landet for Wi-Fi, eller opphev blokkeringen med `rfkill`.",
   "cause.light.light_unavailable": "GPIO-linjene til lyset kan ikke brukes.",
   "cause.bluetooth.no-dbus": "Det finnes ingen D-Bus for systemet.",
   "cause.bluetooth.no-bluez": "BlueZ kjører ikke.",

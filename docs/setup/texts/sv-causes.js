@@ -104,6 +104,7 @@ export default Object.freeze({
   "cause.meter.damaged": "Listorna kommer fram skadade. Kontrollera kabeln.",
   "cause.meter.unsupported_security": "Listorna är krypterade på ett sätt som inte stöds.",
   "cause.address.no_address": "Ingen förbindelse har en adress. Kontrollera Wi-Fi, kabel och DHCP.",
+  "cause.address.wifi-blocked": "Wi-Fi är blockerat. Ange landet för Wi-Fi, eller häv blockeringen med `rfkill`.",
   "cause.light.light_unavailable": "Lampans GPIO-linjer kan inte användas.",
   "cause.bluetooth.no-dbus": "Det finns ingen D-Bus för systemet.",
   "cause.bluetooth.no-bluez": "BlueZ är inte igång.",
