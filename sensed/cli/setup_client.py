@@ -184,7 +184,7 @@ def _none_found() -> _FailedError:
     return _FailedError(
         EXIT_NO_DEVICE,
         "no-device",
-        "No device is open for set-up: run sensed setup open on it, or press its button.",
+        "No device is open for set-up: run sudo sensed setup open on it, or press its button.",
     )
 
 

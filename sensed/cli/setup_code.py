@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sensed.cli.options import add_config
 from sensed.errors import ConfigError, PortError, SensedError
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from sensed.provisioning.encrypted import SetupCode
 
 SUMMARY = "show the set-up code and its QR code"
+
+_SET_PAGE: Final = "set setup.page to the address of the set-up page: man sensed.toml"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,18 +37,24 @@ def show_code(args: argparse.Namespace) -> int:
 
     config = load_config(args.config)
     code = _code()
-    address = code.address(config.setup.page, config.device.name)
+    page = config.setup.page
     if args.svg or args.label:
-        matrix = qr_matrix(address)
+        if page is None:
+            raise ConfigError(f"A QR code leads to the set-up page: {_SET_PAGE}.")
+        matrix = qr_matrix(code.address(page, config.device.name))
         if args.svg:
             _write(args.svg, qr_svg(matrix))
         if args.label:
             _write(args.label, label_svg(matrix, name=config.device.name, code=code.grouped))
         return 0
-    scan = "Scan the QR code with a phone, or open" if _print_qr(address) else "Open"
+    scans = page is not None and _print_qr(code.address(page, config.device.name))
     print(f"Set-up code of {config.device.name}: {code.grouped}")
+    if page is None:
+        print(f"For a QR code, {_SET_PAGE}.")
+        return 0
+    scan = "Scan the QR code with a phone, or open" if scans else "Open"
     print(f"{scan} this page and type the code:")
-    print(config.setup.page)
+    print(page)
     return 0
 
 

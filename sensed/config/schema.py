@@ -243,10 +243,10 @@ class SetupSection:
         "Encrypted set-up over Bluetooth, with the set-up code: auto also opens it for a quarter "
         "of an hour after the start while the device is not configured, button only on request.",
     )
-    page: str = setting(
-        "https://sensed.example/setup/",
-        checks.web_address,
-        "Address of the set-up page, for the QR code of the set-up code.",
+    page: str | None = setting(
+        None,
+        checks.optional(checks.web_address),
+        "Address of the set-up page, for the QR code of the set-up code; empty: there is none.",
     )
     button: int | None = setting(
         None,

@@ -37,7 +37,7 @@ CONFIGURATION: Final[tuple[Rule[ConfigurationFacts], ...]] = (
         lambda f: f.error and not f.hidden,
         Level.FAIL,
         "The configuration is wrong. {f.error}",
-        "Mend it until this is content: sensed run --check-config.",
+        "Mend it until this is content: sudo sensed run --check-config.",
     ),
     Rule(
         lambda f: f.hidden and not (f.broker and f.fuse),

@@ -108,6 +108,25 @@ def test_the_code_is_shown_with_its_page(
     assert shown.err == ""
 
 
+def test_without_a_page_there_is_a_code_and_no_qr_code_that_leads_nowhere(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = SetupState(folder, 0.0).code
+    capsys.readouterr()
+    assert code is not None
+    etc = tmp_path / "etc.toml"
+    etc.write_text("")
+    assert main(["setup", "code", "--config", str(etc)]) == 0
+    told, remedy = capsys.readouterr().out.splitlines()
+    assert told == f"Set-up code of sensed: {code.grouped}"
+    assert "setup.page" in remedy
+    for drawing in ("--svg", "--label"):
+        assert main(["setup", "code", "--config", str(etc), drawing, "-"]) == 2
+        shown = capsys.readouterr()
+        assert shown.out == ""
+        assert "setup.page" in shown.err
+
+
 def test_files_are_this_user_s_alone(
     folder: Path, etc: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -42,7 +42,7 @@ _SENTENCES: Final[Mapping[End, str]] = {
     End.LOCKED: "Too many wrong set-up codes: the device tries none for {seconds} s.",
     End.PROTOCOL: "The device did not understand this program.",
     End.TIMEOUT: "The device waited too long.",
-    End.CLOSED: "Set-up was closed on the device: open it again with sensed setup open.",
+    End.CLOSED: "Set-up was closed on the device: open it again with sudo sensed setup open.",
     End.VERSION: "The device speaks another version: update the older one of both.",
     End.RESET: "The device was reset; it has a new set-up code now.",
 }
