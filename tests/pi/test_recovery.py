@@ -50,6 +50,13 @@ def test_daemon_hangs_and_the_watchdog_restarts_it(product: Product, light: Ligh
     light.shows("active")
 
 
+def test_pi_is_rebooted(pi: Pi, product: Product, light: Light) -> None:
+    pi.reboot()
+
+    light.shows("active")
+    assert product.is_ready()
+
+
 def test_power_is_cut_and_comes_back_to_a_pi_that_does_not_know_what_time_it_is(
     pi: Pi, product: Product, light: Light, broker: Broker
 ) -> None:

@@ -186,6 +186,11 @@ class Machine:
             )
             time.sleep(0.5)
 
+    @property
+    def is_running(self) -> bool:
+        """Whether QEMU has not ended."""
+        return self._process.poll() is None
+
     def wait_until_off(self, *, within_s: float) -> None:
         """Wait until the Pi has shut down or asked for a reset."""
         self._process.wait(within_s)

@@ -49,8 +49,8 @@ class Pi:
 
     @property
     def is_on(self) -> bool:
-        """True between power on and power off."""
-        return self._machine is not None
+        """True between power on and power off; QEMU's own end is one, too."""
+        return self._machine is not None and self._machine.is_running
 
     def at_power_on(self, wire: Callable[[Machine], None]) -> None:
         """Have something wired to the Pi each time it gets power, before it starts."""
@@ -62,7 +62,8 @@ class Pi:
         The first time it goes on from where the image's frozen Pi has stopped, which is right
         after a start.
         """
-        assert self._machine is None, "the Pi is on"
+        assert not self.is_on, "the Pi is on"
+        self.cut_power()
         thaws, self._has_started = not self._has_started, True
         for left in reversed(range(_STARTS)):
             self._machine = Machine(self._image, self._card, self._folder, thaws=thaws)
@@ -94,9 +95,6 @@ class Pi:
         """Shut down in order and start again."""
         self.run("systemctl --no-block reboot")
         self.machine.wait_until_off(within_s=PATIENCE_S)
-        self._machine = None
-        self.shell.close()
-        self._shell = None
         self.power_on()
 
     def run(self, command: str, *, stdin: bytes = b"", within_s: float = PATIENCE_S) -> str:
