@@ -139,8 +139,12 @@ def test_a_laptop_takes_the_pi_from_nothing_to_active(
 ) -> None:
     light.shows("not_configured")
     until_s = time.monotonic() + _PATIENCE_S
-    while access_point.name not in [one["ssid"] for one in laptop.types("wifi")[1]["networks"]]:
-        assert time.monotonic() < until_s
+    found: list[str] = []
+    while access_point.name not in found:
+        assert time.monotonic() < until_s, f"{access_point.name} is not found"
+        code, seen = laptop.types("wifi")
+        assert code == 0, seen
+        found = [network["ssid"] for network in seen["networks"]]
     join = ("wifi", access_point.name, "--password-file")
     code, refused = laptop.types(*join, laptop.keeps("not-the-password"))
     assert (code, refused["error"]) == (1, "wrong-password")

@@ -136,13 +136,11 @@ class Phone:
         return self._values[characteristic].get(timeout=within_s)
 
     def disconnects(self, *, within_s: float = PATIENCE_S) -> None:
-        """Hang up; nothing happens when the Pi already has."""
-        if self._peer is not None:
-            connection = self._peer.connection
-            if self._device.connections.get(connection.handle) is connection:
-                with contextlib.suppress(ProtocolError):  # the Pi was quicker
-                    self._do(connection.disconnect(), within_s)
-            self._peer = None
+        """Hang up, whoever has used this radio; nothing happens when the Pi already has."""
+        for connection in list(self._device.connections.values()):
+            with contextlib.suppress(ProtocolError):  # the Pi was quicker
+                self._do(connection.disconnect(), within_s)
+        self._peer = None
         self._values.clear()
 
     async def scan(self, wanted: Callable[[Seen], bool]) -> Seen:
