@@ -130,6 +130,15 @@ class Product:
         """Return whether the service has said READY and not ended since."""
         return self._pi.property_of(UNIT, "ActiveState") == "active"
 
+    @property
+    def start_took_s(self) -> float:
+        """How long it took from its start to READY, s, as systemd counts."""
+        began_us, ready_us = (
+            int(self._pi.property_of(UNIT, f"{moment}TimestampMonotonic"))
+            for moment in ("InactiveExit", "ActiveEnter")
+        )
+        return (ready_us - began_us) / 1e6
+
     def wait_until_restarted(self, *, since: int) -> None:
         """Wait until systemd has started it again after ``since`` restarts, and it is ready."""
         self._pi.wait_until(
