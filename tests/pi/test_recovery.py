@@ -1,4 +1,4 @@
-"""What the light shows again by itself after a part of the Pi, or the Pi, has fallen."""
+"""What the light shows again by itself after the daemon, or the Pi, has fallen."""
 
 from __future__ import annotations
 
@@ -15,23 +15,6 @@ if TYPE_CHECKING:
     from harness.product import Product
 
 pytestmark = [pytest.mark.pi, pytest.mark.usefixtures("green")]
-
-
-def test_bluetoothd_is_restarted(pi: Pi, product: Product, light: Light) -> None:
-    pid = product.pid
-    pi.run("systemctl restart bluetooth")
-
-    light.keeps_showing("active", for_s=20)
-    assert product.pid == pid
-
-
-def test_networkmanager_is_restarted(pi: Pi, product: Product, light: Light) -> None:
-    pid = product.pid
-    pi.run("systemctl restart NetworkManager")
-
-    light.shows("active")
-    light.keeps_showing("active", for_s=20)
-    assert product.pid == pid
 
 
 def test_daemon_is_killed(product: Product, light: Light) -> None:
