@@ -17,15 +17,12 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.pi
 
-_READY_DEADLINE_S = 15.0
-
 
 def test_package_starts_its_service_which_says_that_it_is_not_configured(
     pi: Pi, product: Product, light: Light, record_property: Callable[[str, str], None]
 ) -> None:
     assert product.is_ready()
     record_property("from the service's first start to READY, s", f"{product.start_took_s:.1f}")
-    assert product.start_took_s < _READY_DEADLINE_S
     assert product.restarts == 0
     assert pi.run(f"ps -o user= -p {product.pid}").strip() == "sensed"
     assert pi.run("systemctl --failed --no-legend") == ""
