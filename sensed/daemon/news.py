@@ -68,8 +68,8 @@ class News:
 
     def setup(self, facts: SetupFacts) -> None:
         """Note whether Bluetooth can be used for set-up, and how the last join ended."""
-        failed = facts.join is not None and facts.join.cause is not None
-        self._last_join = facts.join.detail if facts.join is not None and failed else ""
+        join = facts.join
+        self._last_join = join.detail if join is not None and join.cause is not None else ""
         self._tell_configured()
         self._board.set(
             "bluetooth", holds=not facts.trouble, cause=facts.trouble, detail=facts.detail

@@ -66,10 +66,9 @@ class Provisioning:
 
     ``on_identify``: show a person which device this is. ``on_facts``: the network changed.
     ``on_setup``: set-up opened, closed, failed or succeeded. ``on_reset``: forget everything
-    that set-up has stored. ``on_rename``: keep a new device name
-    and call :meth:`rename`, or raise RefusedError; without it there is none.
-    ``uplink_set`` tells whether a broker is set; ``house`` is what the encrypted service
-    needs, which there is none without.
+    that set-up has stored. ``on_rename``: keep a new device name and call :meth:`rename`, or
+    raise RefusedError; without it there is none. ``uplink_set`` tells whether a broker is set;
+    ``house`` is what the encrypted service needs, which there is none without.
     """
 
     def __init__(

@@ -29,6 +29,8 @@ CAPABILITIES = "00467768-6228-2272-4663-277478268005"
 AUTHORIZED, PROVISIONING, PROVISIONED = b"\x02", b"\x03", b"\x04"
 UNABLE_TO_CONNECT = b"\x03"
 _SCAN_PATIENCE_S = 120.0
+_BACK_DEADLINE_S = 10.0
+_MOST_MORE_RSS_KIB = 256
 _PACKET_TIME_S = 5.0
 """Longer than the rest of a packet is waited for."""
 
@@ -158,6 +160,7 @@ def test_bluetoothd_is_restarted_in_the_middle(
     bring(phone)
     seconds = time.monotonic() - started_s
     record_property("from bluetoothd's restart to a phone's subscriptions, s", f"{seconds:.0f}")
+    assert seconds < _BACK_DEADLINE_S
     joins(phone, access_point)
 
 
@@ -166,11 +169,17 @@ def test_hostile_writes_do_no_harm(
 ) -> None:
     pid = product.pid
     bring(phone)
+    phone.writes(COMMAND, packet(3))
+    assert len(strings(phone.is_told(RESULT))) == 4
+    before = product.holds()
     for octets in (b"", b"\x01", b"\xff" * 512, packet(1, b"\x20ab")):
         phone.writes(COMMAND, octets)
         time.sleep(_PACKET_TIME_S)
         phone.writes(COMMAND, packet(3))
         assert len(strings(phone.is_told(RESULT))) == 4
+    after = product.holds()
+    assert (after.descriptors, after.threads) == (before.descriptors, before.threads)
+    assert after.rss_kib <= before.rss_kib + _MOST_MORE_RSS_KIB
     joins(phone, access_point)
     assert product.pid == pid
 
@@ -200,13 +209,18 @@ def test_two_phones_at_once_are_served_one_after_the_other(
 
 
 def test_silent_phone_loses_its_link_and_may_come_back(
-    pi: Pi, phone: Phone, access_point: AccessPoint
+    pi: Pi, phone: Phone, access_point: AccessPoint, record_property: Callable[[str, str], None]
 ) -> None:
     start = pi.journal_position()
     bring(phone)
     pi.waits_for_words("was disconnected", after=start)
     phone.disconnects()
-    joins(bring(phone), access_point)
+    dropped_s = time.monotonic()
+    bring(phone)
+    seconds = time.monotonic() - dropped_s
+    record_property("from the silent phone's drop to the next subscriptions, s", f"{seconds:.0f}")
+    assert seconds < _BACK_DEADLINE_S
+    joins(phone, access_point)
 
 
 def test_setup_is_over_after_success_and_opens_on_request(
