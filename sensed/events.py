@@ -69,6 +69,11 @@ EVENTS: Final[Mapping[str, EventKind]] = {
         "warning",
         "The adapter puts a carriage return before each line feed; the lists are mended.",
     ),
+    "octets_dropped": EventKind(
+        "638d8094a5c14c83984d8a9c590c7c9f",
+        "warning",
+        "More came from the meter than could be read; {octets} octets were dropped.",
+    ),
     "list": EventKind("a51fe7bcfcaf450182a42978a349150e", "debug", "A list of layout {layout}."),
     "line_event": EventKind(
         "60a30b87c1c14541a8cf7a712b20a9c0",

@@ -100,6 +100,7 @@ class MeterReader:
         self._known = memory.recall() if memory else None
         self._port: MeterPort | None = None
         self._troubles: set[str] = set()
+        self._drops = False
 
     def stuck(self, now_s: float) -> bool:
         """Tell whether the port has something due, or octets wait, for long."""
@@ -126,13 +127,8 @@ class MeterReader:
 
     def _port_event(self, event: PortEvent, port: MeterPort, decoder: HanDecoder) -> None:
         match event:
-            case BytesReceived(data, received_s):
-                if self._watch.octets_seen(received_s):
-                    self._board.poke()
-                for found in decoder.receive(data):
-                    if isinstance(found, _OF_A_GOOD_FRAME):
-                        self._line_works(port)
-                    self._decoder_event(found, received_s)
+            case BytesReceived():
+                self._octets(event, port, decoder)
             case Silence():
                 for found in decoder.silence():
                     self._decoder_event(found, asyncio.get_running_loop().time())
@@ -147,6 +143,18 @@ class MeterReader:
                 _log.warning("port_lost", device=device, cause=code, detail=str(event))
                 self._watch.port_lost(code, str(event))
                 self._board.poke()
+
+    def _octets(self, event: BytesReceived, port: MeterPort, decoder: HanDecoder) -> None:
+        if event.dropped_octets and not self._drops:
+            _log.warning("octets_dropped", octets=event.dropped_octets)
+        self._drops = event.dropped_octets > 0
+        received_s = event.received_monotonic_s
+        if self._watch.octets_seen(received_s):
+            self._board.poke()
+        for found in decoder.receive(event.data):
+            if isinstance(found, _OF_A_GOOD_FRAME):
+                self._line_works(port)
+            self._decoder_event(found, received_s)
 
     def _line_works(self, port: MeterPort) -> None:
         port.frame_good()

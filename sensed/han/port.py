@@ -81,10 +81,14 @@ class PortLost:
 
 @dataclass(frozen=True, slots=True)
 class BytesReceived:
-    """Octets from the meter, and when the last of them arrived (event loop's clock)."""
+    """Octets from the meter, and when the last of them arrived (event loop's clock).
+
+    ``dropped_octets`` had come before them and were thrown away, the consumer being late.
+    """
 
     data: bytes
     received_monotonic_s: float
+    dropped_octets: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,17 +136,11 @@ class MeterPort:
             known=known if settings is None else None, candidates=candidates
         )
         self._silence_deadline_s = silence_deadline_s
-        self._dropped_octets = 0
 
     @property
     def proven_settings(self) -> SerialSettings | None:
         """The settings with which frames were good, to be kept and given as ``known``."""
         return None if self._lookup else self._probe.proven
-
-    @property
-    def dropped_octets(self) -> int:
-        """Octets thrown away because the consumer was late."""
-        return self._dropped_octets
 
     def frame_good(self) -> None:
         """Tell the port that a frame had a good check sequence, which ends the search."""
@@ -185,7 +183,6 @@ class MeterPort:
                     yield event
             finally:
                 close()
-                self._dropped_octets += inbox.dropped_octets
             if inbox.lost:
                 hearing = None
                 self._probe.lost()
@@ -212,10 +209,10 @@ class MeterPort:
             self._due_s = math.inf if wake_s is None else wake_s
             await inbox.wait_until(wake_s)
             if inbox.filled:
-                data, heard_s = inbox.take()
+                data, heard_s, dropped = inbox.take()
                 hearing.heard(heard_s)
                 self._probe.received(len(data), heard_s)
-                return BytesReceived(data, heard_s)
+                return BytesReceived(data, heard_s, dropped)
             silence = hearing.silence()
             if silence is not None:
                 self._probe.burst_ended()

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 BACKLOG_OCTETS: Final = 64 * 1024
-"""Octets kept for a consumer that is late; older ones are dropped and counted."""
+"""Octets kept for a consumer that is late; older ones are dropped."""
 
 
 class Inbox(asyncio.Protocol):
@@ -25,7 +25,7 @@ class Inbox(asyncio.Protocol):
         self._arrived_s = 0.0
         self._waiter: asyncio.Future[None] | None = None
         self._over = False
-        self.dropped_octets = 0
+        self._dropped_octets = 0
 
     def data_received(self, data: bytes) -> None:
         """Keep what the transport delivers."""
@@ -40,7 +40,7 @@ class Inbox(asyncio.Protocol):
                 self._chunks.appendleft(oldest[excess:])
             dropped = min(excess, len(oldest))
             self._octets -= dropped
-            self.dropped_octets += dropped
+            self._dropped_octets += dropped
         self._wake()
 
     def connection_lost(self, _exc: Exception | None) -> None:
@@ -58,12 +58,12 @@ class Inbox(asyncio.Protocol):
         """Whether the port has gone and everything it delivered was taken."""
         return self._over and not self._chunks
 
-    def take(self) -> tuple[bytes, float]:
-        """Return all octets and when the last of them came."""
+    def take(self) -> tuple[bytes, float, int]:
+        """Return all octets, when the last of them came, and how many before them were dropped."""
         data = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
         self._chunks.clear()
-        self._octets = 0
-        return data, self._arrived_s
+        dropped, self._octets, self._dropped_octets = self._dropped_octets, 0, 0
+        return data, self._arrived_s, dropped
 
     async def wait_until(self, deadline_s: float | None) -> None:
         """Return when there is something to take, at the loss of the port, or at the deadline."""

@@ -14,7 +14,7 @@ from sensed.daemon.facts import FactBoard, MeterWatch
 from sensed.daemon.memory import LineMemory
 from sensed.daemon.meter import MeterReader, check_port, find_port
 from sensed.errors import ConfigError
-from sensed.han import Sealed
+from sensed.han import Sealed, port_inbox
 from sensed.secret import Secret
 from sensed.simulator import METERS, TEST_AUTHENTICATION_KEY, TEST_KEY, MeterSimulator
 from sensed.simulator.faults import with_faults
@@ -138,6 +138,27 @@ async def test_an_adapter_that_inserts_carriage_returns_is_told_once(tmp_path: P
                 await asyncio.sleep(0)
             await until(lambda: any(e["event"] == "adapter_alters_octets" for e in events))
     assert [event["event"] for event in events].count("adapter_alters_octets") == 1
+
+
+async def test_octets_that_were_dropped_are_told_once_in_a_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short, *_, long = sorted(wires("kaifa-3ph", 6), key=len)
+    monkeypatch.setattr(port_inbox, "BACKLOG_OCTETS", len(short))
+
+    def told() -> list[int]:
+        return [event["octets"] for event in events if event["event"] == "octets_dropped"]
+
+    with structlog.testing.capture_logs() as events:
+        async with Reading(tmp_path, "kaifa-3ph") as reading:
+            for rows in (1, 2):
+                for _ in range(2):
+                    await reading.pty.write(long)
+                    await asyncio.sleep(0.05)
+                await until(lambda rows=rows: len(told()) == rows)
+                await reading.pty.write(short)
+                await until(lambda rows=rows: len(reading.samples) == rows)
+    assert told() == [len(long) - len(short)] * 2
 
 
 async def test_the_right_keys_open_the_list(tmp_path: Path) -> None:

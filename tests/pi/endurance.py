@@ -1,10 +1,11 @@
 """Hundreds of the same small accident: it is over as soon the last time as the first.
 
-Takes hours on an emulated Pi, so it is asked for by name: scripts/test-pi tests/pi/endurance.py
+Takes hours on an emulated Pi, so it is asked for by name: scripts/test-pi --endurance
 """
 
 from __future__ import annotations
 
+import logging
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from harness.product import Product
 
 pytestmark = [pytest.mark.pi, pytest.mark.usefixtures("green"), pytest.mark.timeout(4 * 3600)]
+
+_log = logging.getLogger(__name__)
 
 _CYCLES = 200
 _WARM_UP = 20
@@ -59,9 +62,10 @@ def endure(
     for cycle in range(_CYCLES):
         begin()
         light.when_it_has_told(off)
-        ended_s = time.monotonic()
         end()
+        ended_s = time.monotonic()
         seconds.append(light.when_it_has_told("active")[0] - ended_s)
+        _log.info("%s, time %d of %d: %.1f s", off, cycle + 1, _CYCLES, seconds[-1])
         if cycle == _WARM_UP:
             before = product.holds()
     after = product.holds()

@@ -20,6 +20,7 @@ ADDRESS = "192.168.77.1"
 NETWORK = "Hjemme"
 PASSWORD = "grautfat-i-kjelleren"
 _IN_HOUSE = "ip netns exec house"
+_ON_THE_AIR = "ip -n house link show wlan1 | grep -q LOWER_UP"
 
 
 # Without --no-reload each of these reads every unit again, which takes the Pi many seconds.
@@ -42,8 +43,10 @@ class AccessPoint:
         self._pi = pi
 
     def on(self) -> None:
-        """Switch it on."""
-        _switch_on(self._pi, "house-ap house-dhcp")
+        """Switch it on; return when it is on the air."""
+        # Addresses first: nobody gets on the air before there is all that a house gives.
+        _switch_on(self._pi, "house-dhcp house-ap")
+        self._pi.run(f"until {_ON_THE_AIR}; do sleep 0.1; done")
 
     def off(self) -> None:
         """Switch it off."""
