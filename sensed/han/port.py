@@ -22,6 +22,7 @@ from typing import Final
 from sensed.backoff import Backoff
 from sensed.errors import PortError
 from sensed.han.port_address import tcp_address
+from sensed.han.port_announced import pause_unless_announced
 from sensed.han.port_inbox import Inbox
 from sensed.han.port_settings import CANDIDATES, SerialSettings, SettingsProbe
 from sensed.lookup import AddressInfo, Lookup
@@ -199,7 +200,7 @@ class MeterPort:
 
     async def _pause(self, seconds: float) -> None:
         self._expect_within(seconds)
-        await asyncio.sleep(seconds)
+        await (asyncio.sleep(seconds) if self._lookup else pause_unless_announced(seconds))
 
     async def _next(self, inbox: Inbox, hearing: _Hearing) -> PortEvent | None:
         """Return the next event of an open port, None when it is lost or to be set anew."""

@@ -17,8 +17,10 @@ from typing import Any, Self, TypeVar
 import pytest
 
 from sensed import lookup
+from sensed.backoff import Backoff
 from sensed.errors import ConfigError
-from sensed.han import port_serial
+from sensed.han import port as port_module
+from sensed.han import port_announced, port_serial
 from sensed.han.port import (
     BytesReceived,
     MeterPort,
@@ -423,6 +425,54 @@ async def test_a_late_consumer_loses_the_oldest_octets_and_is_told_how_many() ->
         await consumer.until(PortLost)
     server.close()
     await server.wait_closed()
+
+
+def announce(*properties: str) -> None:
+    """Say on udev's multicast group what udev would."""
+    kind = socket.SOCK_RAW | socket.SOCK_NONBLOCK
+    with socket.socket(socket.AF_NETLINK, kind, 15) as udev:
+        message = b"libudev\0" + b"".join(text.encode() + b"\0" for text in properties)
+        try:
+            udev.sendto(message, (0, 2))
+        except PermissionError:
+            pytest.skip("needs root, as udev does")
+
+
+@contextlib.asynccontextmanager
+async def plugged_in_again(cable: Cable) -> AsyncIterator[asyncio.Task[PortOpened]]:
+    """Have the adapter pulled, waited for and plugged in, and its opening awaited."""
+    async with Consumer(MeterPort(str(cable.link), settings=FIXED)) as consumer:
+        await consumer.until(PortOpened)
+        cable.unplug()
+        await consumer.until(PortLost)
+        opening = asyncio.create_task(consumer.until(PortOpened))
+        await asyncio.sleep(0.1)
+        cable.plug_in()
+        yield opening
+        await opening
+
+
+async def test_an_adapter_that_udev_announces_is_opened_at_once(
+    cable: Cable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(port_module, "_BACKOFF", Backoff(3600.0, 3600.0))
+    async with plugged_in_again(cable) as opening:
+        announce("ACTION=add", "SUBSYSTEM=net", "INTERFACE=wlan0")
+        announce("ACTION=remove", "SUBSYSTEM=tty", "DEVNAME=/dev/ttyUSB1")
+        await asyncio.sleep(0.3)
+        assert not opening.done()
+        announce("ACTION=add", "SUBSYSTEM=tty", "DEVNAME=/dev/ttyUSB0")
+
+
+async def test_an_adapter_is_found_without_udev(
+    cable: Cable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
+
+    monkeypatch.setattr(port_announced, "_listen", refused)
+    async with plugged_in_again(cable):
+        pass
 
 
 def resolve(
