@@ -149,6 +149,16 @@ class NetworkManager:
             )
         return bytes(settings["802-11-wireless"]["ssid"]).decode(errors="backslashreplace")
 
+    async def look_around(self, device: str) -> None:
+        """Begin to scan, unless the device is in use by now.
+
+        Raises BusError; also where NetworkManager scans already.
+        """
+        async with self._lock:
+            if await self._state(device) != DeviceState.DISCONNECTED:
+                raise BusError("busy", "the device is in use")
+            await self._bus.call(NAME, device, f"{WIRELESS}.RequestScan", "a{sv}", {})
+
     async def forget(self) -> int:
         """Delete every profile that set-up has made; return how many. Raises BusError.
 

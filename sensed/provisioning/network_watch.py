@@ -79,7 +79,8 @@ class NetworkFacts:
 
     ``wifi_blocked`` is a stable code for why Wi-Fi cannot be used: no-wifi, rfkill-hard,
     rfkill-soft, unavailable, unmanaged. ``left_idle`` is what could be joined at once and is
-    to be joined by itself. ``missing_permissions`` are polkit actions.
+    to be joined by itself; ``seeking`` are the devices that would join a saved network by
+    themselves if it were in reach. ``missing_permissions`` are polkit actions.
     """
 
     available: bool = False
@@ -88,6 +89,7 @@ class NetworkFacts:
     addresses: tuple[str, ...] = ()
     wifi_blocked: str | None = None
     left_idle: tuple[Reachable, ...] = ()
+    seeking: tuple[str, ...] = ()
     missing_permissions: tuple[str, ...] = ()
     may_rename_host: bool = False
 
@@ -189,13 +191,15 @@ class NetworkWatch:
                 links.append(ActiveLink(str(device.get("Interface", "")), kind, addresses))
         granted = await self._permissions()
         profiles = await self._read_wifi_profiles()
+        left_idle = _left_idle(devices, profiles)
         return NetworkFacts(
             available=True,
             wifi_profiles=sum(profile.is_saved for profile in profiles.values()),
             active_links=tuple(sorted(links, key=lambda link: link.interface)),
             addresses=tuple(sorted({text for link in links for text in link.addresses})),
             wifi_blocked=_wifi_blocked(manager, [device for _, device in devices]),
-            left_idle=_left_idle(devices, profiles),
+            left_idle=left_idle,
+            seeking=_seeking(devices, profiles, {reachable.device for reachable in left_idle}),
             missing_permissions=tuple(a for a in ACTIONS if granted.get(a) != "yes"),
             may_rename_host=granted.get(HOSTNAME_ACTION) == "yes",
         )
@@ -234,19 +238,37 @@ class NetworkWatch:
         return _WifiProfile(is_saved, is_saved and autoconnects)
 
 
+def _waits(device: Mapping[str, Any]) -> bool:
+    """Whether a Wi-Fi device is free, and may be used by itself."""
+    return bool(
+        device.get("DeviceType") == WIFI
+        and device.get("State") == DeviceState.DISCONNECTED
+        and device.get("Autoconnect", True)
+        and device.get("StateReason", (0, 0))[1] != _USER_REQUESTED
+    )
+
+
 def _left_idle(
     devices: list[tuple[str, dict[str, Any]]], profiles: Mapping[str, _WifiProfile]
 ) -> tuple[Reachable, ...]:
     return tuple(
         Reachable(path, profile)
         for path, device in devices
-        if device.get("DeviceType") == WIFI
-        and device.get("State") == DeviceState.DISCONNECTED
-        and device.get("Autoconnect", True)
-        and device.get("StateReason", (0, 0))[1] != _USER_REQUESTED
+        if _waits(device)
         for profile in device.get("AvailableConnections", [])
         if profile in profiles and profiles[profile].autoconnects
     )
+
+
+def _seeking(
+    devices: list[tuple[str, dict[str, Any]]],
+    profiles: Mapping[str, _WifiProfile],
+    found: set[str],
+) -> tuple[str, ...]:
+    """Return the devices that wait and have found nothing to join."""
+    if not any(profile.autoconnects for profile in profiles.values()):
+        return ()
+    return tuple(path for path, device in devices if _waits(device) and path not in found)
 
 
 def _wifi_blocked(manager: Mapping[str, Any], devices: list[dict[str, Any]]) -> str | None:

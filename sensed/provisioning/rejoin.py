@@ -1,17 +1,18 @@
-"""Joins a saved Wi-Fi network again that NetworkManager leaves alone.
+"""Gets a saved Wi-Fi network back where NetworkManager is in no hurry to.
 
 When one handshake fails, as it may while a router starts, NetworkManager takes the password
 for wrong, and where nobody can be asked for another one it never tries that network again
-(``no-secrets`` blocks a profile's autoconnect in NetworkManager's nm-policy.c). What the
-person has ended or forbidden stays so.
+(``no-secrets`` blocks a profile's autoconnect in NetworkManager's nm-policy.c). And the longer
+a network is out of reach, the less often it looks for it, every two minutes in the end
+(SCAN_INTERVAL_SEC_MAX in its nm-device-wifi.c). What the person has ended or forbidden stays so.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
-from typing import Final
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, Generic, Protocol, TypeVar
 
 import structlog
 
@@ -21,37 +22,78 @@ from sensed.provisioning.network_watch import NetworkFacts, Reachable
 
 _log = structlog.get_logger(__name__)
 
-BACKOFF: Final = Backoff(60.0, 600.0)
+JOINING: Final = Backoff(60.0, 600.0)
 """NetworkManager's own tries come first: they follow each other within seconds."""
+
+SEEKING: Final = Backoff(30.0, 30.0)
+"""NetworkManager's first scans come sooner; later a router that is back is found within this."""
+
+
+class Joiner(Protocol):
+    """What asks NetworkManager for it. Both raise BusError."""
+
+    async def join_again(self, device: str, profile: str) -> str:
+        """Begin to join a saved network; return its name."""
+
+    async def look_around(self, device: str) -> None:
+        """Begin to scan."""
 
 
 class Rejoin:
-    """Tries one network after the other for as long as a Wi-Fi device is left idle."""
+    """Joins what is left alone and looks for what is out of reach, for as long as it is."""
+
+    def __init__(self, joiner: Joiner, *, now_s: Callable[[], float]) -> None:
+        """Ask ``joiner`` for it; ``now_s`` is the loop's time."""
+        self._joiner = joiner
+        self._joining = _Repeated(self._join, JOINING, now_s)
+        self._seeking = _Repeated(joiner.look_around, SEEKING, now_s)
+
+    def look(self, facts: NetworkFacts) -> None:
+        """Note what has become of the network."""
+        joined = any(link.kind == "wifi" for link in facts.active_links)
+        self._joining.look(facts.left_idle, anew=joined)
+        self._seeking.look(() if facts.addresses else facts.seeking, anew=joined)
+
+    async def run(self) -> None:
+        """Try again whenever it is due, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._joining.run())
+            group.create_task(self._seeking.run())
+
+    async def _join(self, wanted: Reachable) -> None:
+        ssid = await self._joiner.join_again(wanted.device, wanted.profile)
+        _log.info("wifi_tried_again", ssid=ssid)
+
+
+_T = TypeVar("_T")
+
+
+class _Repeated(Generic[_T]):
+    """Does something to one after the other, with back-off, for as long as there is any."""
 
     def __init__(
-        self, join_again: Callable[[Reachable], Awaitable[str]], *, now_s: Callable[[], float]
+        self, act: Callable[[_T], Awaitable[None]], backoff: Backoff, now_s: Callable[[], float]
     ) -> None:
-        """Call ``join_again``, which returns the network's name; ``now_s`` is the loop's time."""
-        self._join_again = join_again
+        self._act = act
+        self._backoff = backoff
         self._now_s = now_s
-        self._reachable: tuple[Reachable, ...] = ()
+        self._wanted: Sequence[_T] = ()
         self._tries = 0
         self._due_s: float | None = None
         self._changed = asyncio.Event()
 
-    def look(self, facts: NetworkFacts) -> None:
-        """Note what has become of the network."""
-        if any(link.kind == "wifi" for link in facts.active_links):
+    def look(self, wanted: Sequence[_T], *, anew: bool) -> None:
+        """Note what is wanted now, and whether to count from the beginning."""
+        if anew:
             self._tries = 0
-        if not facts.left_idle:
+        if not wanted:
             self._due_s = None
         elif self._due_s is None:
-            self._due_s = self._now_s() + BACKOFF.delay_s(self._tries)
-        self._reachable = facts.left_idle
+            self._due_s = self._now_s() + self._backoff.delay_s(self._tries)
+        self._wanted = wanted
         self._changed.set()
 
     async def run(self) -> None:
-        """Try again whenever it is due, until cancelled."""
         while True:
             self._changed.clear()
             with contextlib.suppress(TimeoutError):
@@ -61,12 +103,10 @@ class Rejoin:
                 await self._try()
 
     async def _try(self) -> None:
-        wanted = self._reachable[self._tries % len(self._reachable)]
+        wanted = self._wanted[self._tries % len(self._wanted)]
         self._tries += 1
-        self._due_s = self._now_s() + BACKOFF.delay_s(self._tries)
+        self._due_s = self._now_s() + self._backoff.delay_s(self._tries)
         try:
-            ssid = await self._join_again(wanted)
+            await self._act(wanted)
         except BusError as error:
             _log.debug("bus_refused", detail=str(error))
-        else:
-            _log.info("wifi_tried_again", ssid=ssid)

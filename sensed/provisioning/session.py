@@ -65,10 +65,7 @@ class Session:
         self._ending = False
         self._manager = NetworkManager(bus)
         self._watch = NetworkWatch(bus, self._facts_changed)
-        self._rejoin = Rejoin(
-            lambda wanted: self._manager.join_again(wanted.device, wanted.profile),
-            now_s=self._now_s,
-        )
+        self._rejoin = Rejoin(self._manager, now_s=self._now_s)
         self._encrypted = self._encrypted_server(house)
         offered = ((gatt.IMPROV, improv), (gatt.ENCRYPTED, house is not None))
         self._has_improv = improv

@@ -17,6 +17,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from sensed.config import SettingError
 from sensed.uplink.store import StoreError
 from tests.endurance.writers import HISTORY, SMALL, HistoryFile, Step, may_be_there
@@ -150,6 +152,8 @@ def fail(shim: Any, folder: Path, name: str, error: int) -> None:
 
 def main() -> None:
     """Do what the command line says."""
+    # The answer has standard output for itself.
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     shim_path, folder, kind, name, last = sys.argv[1:]
     shim = ctypes.CDLL(shim_path)
     shim.shim_end.restype = ctypes.c_long

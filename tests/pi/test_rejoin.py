@@ -1,7 +1,9 @@
-"""A Wi-Fi network that has refused the Pi once is joined again all the same."""
+"""A Wi-Fi network that has refused the Pi, or was away for long, is joined again all the same."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +12,11 @@ if TYPE_CHECKING:
     from harness.house import AccessPoint
     from harness.light import Light
     from harness.pi import Pi
+
+_LONG_AWAY_S = 330.0
+"""By then NetworkManager scans so seldom that its next scan is more than a minute away."""
+
+_FOUND_WITHIN_S = 60.0
 
 pytestmark = [pytest.mark.pi, pytest.mark.usefixtures("green")]
 
@@ -28,3 +35,19 @@ def test_a_handshake_that_fails_is_not_the_end(
         access_point.has_password(access_point.password)
     light.shows("active")
     pi.waits_for_words("leaves the Wi-Fi network", after=start)
+
+
+def test_a_network_that_was_away_for_long_is_soon_found(
+    access_point: AccessPoint, light: Light, record_property: Callable[[str, str], None]
+) -> None:
+    access_point.off()
+    light.shows("no_ip")
+    time.sleep(_LONG_AWAY_S)
+    access_point.on()
+    back_s = time.monotonic()
+    took_s = light.when_it_has_told("active")[0] - back_s
+
+    record_property(
+        "from the return of an access point long away to the green light, s", f"{took_s:.1f}"
+    )
+    assert took_s < _FOUND_WITHIN_S

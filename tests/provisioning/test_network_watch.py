@@ -137,10 +137,10 @@ async def test_a_saved_network_in_reach_that_nobody_joins_is_left_idle(dbus: Dae
         connection = manager.profiles[by_hand].settings["connection"]
         connection["autoconnect"] = Variant("b", False)
         manager.reaches(hotspot, by_hand)
-        await arrives(told, wifi_profiles=2, left_idle=())
+        await arrives(told, wifi_profiles=2, left_idle=(), seeking=(WLAN,))
         manager.reaches(hotspot, by_hand, home)
         left = (Reachable(WLAN, home),)
-        await arrives(told, left_idle=left)
+        await arrives(told, left_idle=left, seeking=())
         manager.set_state(WLAN, 40)
         await arrives(told, left_idle=())
         manager.set_state(WLAN, 30, 7)
@@ -151,6 +151,23 @@ async def test_a_saved_network_in_reach_that_nobody_joins_is_left_idle(dbus: Dae
         await arrives(told, left_idle=left)
         manager.change(WLAN, f"{NM}.Device", Autoconnect=Variant("b", False))
         await arrives(told, left_idle=())
+
+
+async def test_a_device_seeks_only_what_it_would_join_by_itself(dbus: Daemon) -> None:
+    async with network_manager(dbus) as manager, watching() as told:
+        await arrives(told, available=True, seeking=())
+        home = manager.add_profile("home")
+        await arrives(told, seeking=(WLAN,))
+        manager.set_state(WLAN, 70)
+        await arrives(told, seeking=())
+        manager.set_state(WLAN, 30, 53)
+        await arrives(told, seeking=(WLAN,))
+        manager.set_state(WLAN, 30, 39)  # A person has ended it.
+        await arrives(told, seeking=())
+        manager.set_state(WLAN, 30, 53)
+        await arrives(told, seeking=(WLAN,))
+        manager._delete(home, "")  # noqa: SLF001 - as a person would, with nmcli
+        await arrives(told, wifi_profiles=0, seeking=())
 
 
 async def test_rights_are_asked_for_again_only_when_they_may_have_changed(dbus: Daemon) -> None:

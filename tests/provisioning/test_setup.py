@@ -578,7 +578,7 @@ def test_the_service_is_what_clients_look_for() -> None:
 async def test_a_network_that_networkmanager_leaves_alone_is_joined_again(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rejoin, "BACKOFF", Backoff(0.2, 0.2))
+    monkeypatch.setattr(rejoin, "JOINING", Backoff(0.2, 0.2))
     profile = stage.nm.add_profile("Hjemme")
     async with running(stage.sensed.run()):
         await until(lambda: stage.facts)
@@ -590,3 +590,21 @@ async def test_a_network_that_networkmanager_leaves_alone_is_joined_again(
         tried = len(stage.nm.activated)
         await asyncio.sleep(0.4)
         assert len(stage.nm.activated) == tried
+
+
+async def test_a_saved_network_out_of_reach_is_looked_for_until_the_device_is_in_use(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rejoin, "SEEKING", Backoff(0.2, 0.2))
+    stage.nm.add_profile("Hjemme")
+    async with running(stage.sensed.run()):
+        await until(lambda: stage.facts and stage.facts[-1].seeking)
+        await until(lambda: stage.nm.calls.count("RequestScan") > 1)
+        stage.nm.may_scan = False
+        refused = stage.nm.calls.count("RequestScan")
+        await until(lambda: stage.nm.calls.count("RequestScan") > refused)
+        stage.nm.set_state(WLAN, 40)
+        await until(lambda: not stage.facts[-1].seeking)
+        asked = stage.nm.calls.count("RequestScan")
+        await asyncio.sleep(0.4)
+        assert stage.nm.calls.count("RequestScan") == asked

@@ -28,7 +28,9 @@ _PAUSE_S = 2.0
 _DEVICE = {"driver": "usb-serial", "id": "meter", "chardev": "meter", "always-plugged": True}
 
 # QEMU 7.2 aborts when a device goes while its host controller has a transfer of it to repeat
-# (hw/usb/hcd-dwc2.c); once the kernel has dropped the device there is none.
+# (hw/usb/hcd-dwc2.c); once the kernel has dropped the device there is none. And it fails when
+# octets come for a device that is going (usb_wakeup in hw/usb/core.c asks its bus, which it has
+# left): they end a moment before.
 _LET_GO = (
     "cd /sys/bus/usb/devices; grep -lx 'QEMU USB SERIAL' */product"
     ' | while read -r product; do echo 1 >"${product%product}remove"; done'
@@ -113,9 +115,9 @@ class Meter:
         assert self._run is not None
         if not self._plugged:
             return
+        self._hang_up()
         self._run(_LET_GO)
         self._qmp.execute("device_del", id="meter")
-        self._hang_up()
 
     def sends(self, model: str = MODEL, *, seed: int = 1) -> None:
         """Let a meter of this model send, unless one does already."""
