@@ -166,7 +166,7 @@ async def test_a_device_seeks_only_what_it_would_join_by_itself(dbus: Daemon) ->
         await arrives(told, seeking=())
         manager.set_state(WLAN, 30, 53)
         await arrives(told, seeking=(WLAN,))
-        manager._delete(home, "")  # noqa: SLF001 - as a person would, with nmcli
+        manager._delete(home, "")
         await arrives(told, wifi_profiles=0, seeking=())
 
 
