@@ -164,6 +164,7 @@ class Trial:
         await asyncio.wait([asking], timeout=_UNDO_LIMIT_S)
         if not asking.done():
             asking.cancel()
+            await asyncio.wait([asking], timeout=_UNDO_LIMIT_S)
             _log.debug("bus_refused", detail="NetworkManager does not say what it has begun")
             return
         with contextlib.suppress(BusError, TimeoutError):
