@@ -6,7 +6,7 @@ A package of sensed may carry such a library, unaltered, as ``sensed._vendor.<na
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
+import importlib.util
 import re
 from types import ModuleType
 
@@ -16,17 +16,23 @@ def library(name: str, *, lowest: tuple[int, ...], below: tuple[int, ...]) -> Mo
 
     Raises ImportError when there is neither.
     """
-    try:
-        version = _numbers(importlib.metadata.version(name))
-    except importlib.metadata.PackageNotFoundError:
-        version = ()
-    if lowest <= version < below:
+    if importlib.util.find_spec(name) and lowest <= _version(name) < below:
         return importlib.import_module(name)
     try:
         return importlib.import_module(f"sensed._vendor.{name}")
     except ModuleNotFoundError as error:
         wanted = f"{name} >= {_dotted(lowest)}, < {_dotted(below)}"
         raise ImportError(f"sensed needs the library {wanted}; install it.") from error
+
+
+def _version(name: str) -> tuple[int, ...]:
+    # Takes long to load, and most often there is no version to ask for.
+    from importlib import metadata
+
+    try:
+        return _numbers(metadata.version(name))
+    except metadata.PackageNotFoundError:
+        return ()
 
 
 def _dotted(version: tuple[int, ...]) -> str:

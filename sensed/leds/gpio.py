@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.metadata
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -107,9 +106,11 @@ def _failures(what: str) -> Iterator[None]:
 
 def check_library() -> None:
     """Raise LightError unless gpiozero is there in a version that serves; nothing is imported."""
+    from importlib import metadata
+
     try:
-        version = importlib.metadata.version("gpiozero")
-    except importlib.metadata.PackageNotFoundError:
+        version = metadata.version("gpiozero")
+    except metadata.PackageNotFoundError:
         raise LightError("The light needs gpiozero 2.0 or later; it is not installed.") from None
     if int(version.split(".")[0]) < _OLDEST_MAJOR:
         raise LightError(f"The light needs gpiozero 2.0 or later; {version} is installed.")
