@@ -22,7 +22,7 @@ _RELEASE_DEADLINE_S = 10.0
 MODEL = "aidon-se"
 """A list every 10 s: silence is a failure after 30 s, however slow the machine is."""
 
-_PAUSE_S = 2.0
+_PAUSE_S = 1.0
 """No telegram pauses for so long in its middle, and any two do between them."""
 
 _DEVICE = {"driver": "usb-serial", "id": "meter", "chardev": "meter", "always-plugged": True}
