@@ -76,8 +76,8 @@ class Line:
                     raise AssertionError("a network is joined without consent")
                 if not ssid:
                     raise AssertionError("a network without a name is joined")
-                url = octets.decode("latin-1")
-                self.tell(self.server.joined(url) if len(octets) % 2 else self.server.join_failed())
+                joined = len(octets) % 2
+                self.tell(self.server.joined() if joined else self.server.join_failed())
             case Scan():
                 points = [
                     AccessPoint(str(at), octets[at : at + 32], at % 101, *octets[at : at + 3])

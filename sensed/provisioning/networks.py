@@ -193,7 +193,7 @@ def best_first(points: Iterable[AccessPoint]) -> list[SeenNetwork]:
             name = point.ssid.decode()
         except UnicodeDecodeError:
             continue
-        if name.isprintable() and name.strip():
+        if is_ssid(point.ssid) and name.isprintable() and name.strip():
             strongest.setdefault(name, point)
     # 0 to 100 % stand for -100 to -50 dBm.
     return [

@@ -22,8 +22,8 @@ from sensed.provisioning.network_watch import NetworkFacts, Reachable
 
 _log = structlog.get_logger(__name__)
 
-JOINING: Final = Backoff(60.0, 600.0)
-"""NetworkManager's own tries come first: they follow each other within seconds."""
+JOINING: Final = Backoff(5.0, 600.0)
+"""NetworkManager's own try comes first: within a second of seeing the network."""
 
 SEEKING: Final = Backoff(30.0, 30.0)
 """NetworkManager's first scans come sooner; later a router that is back is found within this."""

@@ -41,6 +41,7 @@ def test_best_first_without_doubles_or_names_nobody_can_read() -> None:
             point(b"", strength=99),
             point(b"\xff\xfe", strength=99),
             point(b"\x00\x00", strength=99),
+            point(b"n" * 33, strength=99),
         ]
     )
     assert [(n.ssid, n.rssi_dbm) for n in found] == [("near", -55), ("far", -95)]
