@@ -22,8 +22,9 @@ from sensed.provisioning.network_watch import NetworkFacts, Reachable
 
 _log = structlog.get_logger(__name__)
 
-JOINING: Final = Backoff(5.0, 600.0)
-"""NetworkManager's own try comes first: within a second of seeing the network."""
+JOINING: Final = Backoff(20.0, 600.0)
+"""NetworkManager's own try comes first: it knows a network for in reach until a scan has ended,
+some five seconds, and joining what has gone costs longer than waiting for that."""
 
 SEEKING: Final = Backoff(30.0, 30.0)
 """NetworkManager's first scans come sooner; later a router that is back is found within this."""
