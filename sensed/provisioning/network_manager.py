@@ -17,6 +17,7 @@ from sensed.provisioning.improv import SeenNetwork
 from sensed.provisioning.network_objects import (
     ACCESS_POINT,
     ACTIVE,
+    AGENTS,
     DEVICE,
     NAME,
     PATH,
@@ -147,7 +148,20 @@ class NetworkManager:
             await self._bus.call(
                 NAME, PATH, f"{NAME}.ActivateConnection", "ooo", profile, device, "/"
             )
+            await self._lift_blocks()
         return bytes(settings["802-11-wireless"]["ssid"]).decode(errors="backslashreplace")
+
+    async def _lift_blocks(self) -> None:
+        """Let NetworkManager join again by itself what it has taken a wrong password for.
+
+        It does so when an agent comes, who might know a better one (``secret_agent_registered``
+        in nm-policy.c), and else never, not even once the network has been joined.
+        """
+        try:
+            await self._bus.call(NAME, f"{PATH}/AgentManager", f"{AGENTS}.Register", "s", "sensed")
+            await self._bus.call(NAME, f"{PATH}/AgentManager", f"{AGENTS}.Unregister")
+        except BusError as error:
+            _log.debug("bus_refused", detail=str(error))
 
     async def look_around(self, device: str) -> None:
         """Begin to scan, unless the device is in use by now.

@@ -17,6 +17,7 @@ SETTINGS: Final = NAME + ".Settings"
 PROFILE: Final = NAME + ".Settings.Connection"
 ACTIVE: Final = NAME + ".Connection.Active"
 ACCESS_POINT: Final = NAME + ".AccessPoint"
+AGENTS: Final = NAME + ".AgentManager"
 
 WIFI: Final = 2
 """NM_DEVICE_TYPE_WIFI."""

@@ -36,6 +36,15 @@ def test_a_handshake_that_fails_is_not_the_end(
     light.shows("active")
     pi.waits_for_words("leaves the Wi-Fi network", after=start)
 
+    # From now on NetworkManager joins it by itself again.
+    start = pi.journal_position()
+    access_point.off()
+    light.shows("no_ip")
+    access_point.on()
+    light.shows("active")
+    told = pi.run(f"journalctl --no-pager -o cat -u sensed --after-cursor '{start}'")
+    assert "leaves the Wi-Fi network" not in told
+
 
 def test_a_network_that_was_away_for_long_is_soon_found(
     access_point: AccessPoint, light: Light, record_property: Callable[[str, str], None]

@@ -72,6 +72,8 @@ class FakeNetworkManager(Peer):
         self.radio_obeys = True
         self.hostname = ""
         self.activated: list[str] = []
+        self.agents: list[str] = []
+        self.blocked: set[str] = set()
         self._serial = 0
         self._points: dict[bytes, str] = {}
         self._make_devices()
@@ -80,6 +82,8 @@ class FakeNetworkManager(Peer):
             f"{NM}.GetPermissions": lambda *_: ("a{ss}", [self.permissions]),
             f"{NM}.AddAndActivateConnection2": self._add_and_activate,
             f"{NM}.ActivateConnection": self._activate,
+            f"{NM}.AgentManager.Register": self._register_agent,
+            f"{NM}.AgentManager.Unregister": self._unregister_agent,
             f"{_WIRELESS}.RequestScan": self._request_scan,
             f"{_WIRELESS}.GetAllAccessPoints": self._access_points,
             f"{NM}.Settings.ListConnections": lambda *_: ("ao", [list(self.profiles)]),
@@ -91,6 +95,7 @@ class FakeNetworkManager(Peer):
 
     def _make_devices(self) -> None:
         self.objects = {
+            PATH + "/AgentManager": {},
             PATH: {
                 NM: {
                     "Devices": Variant("ao", [ETHERNET, WLAN]),
@@ -297,6 +302,17 @@ class FakeNetworkManager(Peer):
     ) -> Answer:
         self.activated.append(profile)
         return "o", [self._new_path("ActiveConnection")]
+
+    def _register_agent(self, path: str, sender: str, name: str) -> Answer:
+        assert path == f"{PATH}/AgentManager"
+        assert len(name) >= 3
+        self.agents.append(sender)
+        self.blocked.clear()
+        return NOTHING
+
+    def _unregister_agent(self, _path: str, sender: str) -> Answer:
+        self.agents.remove(sender)
+        return NOTHING
 
     def _save_hostname(self, _path: str, _sender: str, name: str) -> Answer:
         self.hostname = name

@@ -582,9 +582,12 @@ async def test_a_network_that_networkmanager_leaves_alone_is_joined_again(
     profile = stage.nm.add_profile("Hjemme")
     async with running(stage.sensed.run()):
         await until(lambda: stage.facts)
+        stage.nm.blocked.add(profile)
         stage.nm.set_state(WLAN, 30, 7)
         stage.nm.reaches(profile)
         await until(lambda: stage.nm.activated == [profile])
+        await until(lambda: not stage.nm.blocked)
+        await until(lambda: not stage.nm.agents)
         stage.nm.set_state(WLAN, 40)
         await until(lambda: stage.facts[-1].left_idle == ())
         tried = len(stage.nm.activated)
