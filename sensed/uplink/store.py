@@ -82,13 +82,16 @@ class Store:
     def read(self, after_row: int, limit: int) -> list[Entry]:
         """Return up to ``limit`` rows after ``after_row``, oldest first."""
         with self._guarded() as database:
+            database.execute("BEGIN")  # one view of the file, whoever adds rows meanwhile
             found: list[tuple[int, bytes]] = database.execute(
                 "SELECT id, payload FROM history WHERE id > ? ORDER BY id LIMIT ?",
                 (after_row, limit),
             ).fetchall()
+            hidden = not found and _count(database, after_row)
         numbers = [after_row, *(row for row, _ in found)]
         ascends = all(earlier < later for earlier, later in pairwise(numbers))
-        if not ascends or not all(isinstance(payload, bytes) for _, payload in found):
+        told = all(isinstance(payload, bytes) for _, payload in found)
+        if hidden or not ascends or not told:
             raise self._damaged()
         return [Entry(row, payload) for row, payload in found]
 
