@@ -133,6 +133,9 @@ class Store:
             if (getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE) in _DAMAGED:
                 raise self._damaged() from error
             raise StoreError(f"{self._path}: {error}; readings wait in memory.") from error
+        except UnicodeDecodeError as error:
+            # SQLite's own words, with what it quotes from a damaged schema in them.
+            raise self._damaged() from error
         except OSError as error:
             raise StoreError(f"{self._path}: {error.strerror}; readings wait in memory.") from error
 
