@@ -85,11 +85,16 @@ def check_shown(store: SettingsStore, config: Config) -> None:
     """What a client sees can be sent, and no secret is in it."""
     text = json.dumps(store.shown(config), allow_nan=False, ensure_ascii=False)
     text.encode()
-    for section in SECTIONS:
-        for item in fields(SECTIONS[section]):
-            value = getattr(getattr(config, section), item.name)
-            if isinstance(value, Secret) and len(value.reveal()) > 12 and value.reveal() in text:
-                raise AssertionError("a secret is shown")
+    values = [
+        getattr(getattr(config, section), item.name)
+        for section in SECTIONS
+        for item in fields(SECTIONS[section])
+    ]
+    # A host that is called as the password is may be shown.
+    open_to_all = " ".join(str(value) for value in values if not isinstance(value, Secret))
+    for secret in (value.reveal() for value in values if isinstance(value, Secret)):
+        if len(secret) > 12 and secret in text and secret not in open_to_all:
+            raise AssertionError("a secret is shown")
 
 
 def check_sentence(error: ConfigError) -> None:

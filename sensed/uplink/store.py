@@ -73,11 +73,15 @@ class Store:
                 "INSERT INTO history (payload) VALUES (?)", ((payload,) for payload in batch)
             )
             excess = max(0, _count(database) - self._most)
-            if excess:
+            # So many too many have gathered only if the bound is another one, or by damage.
+            damaged = excess > len(batch) and _has_gaps(database)
+            if excess and not damaged:
                 database.execute(
                     "DELETE FROM history WHERE id < (SELECT min(id) FROM history) + ?", (excess,)
                 )
-            return excess
+        if damaged:
+            raise self._damaged()
+        return excess
 
     def read(self, after_row: int, limit: int) -> list[Entry]:
         """Return up to ``limit`` rows after ``after_row``, oldest first."""
@@ -170,3 +174,8 @@ def _count(database: sqlite3.Connection, after_row: int = 0) -> int:
         "SELECT coalesce(max(id) - max(min(id) - 1, ?), 0) FROM history", (after_row,)
     ).fetchone()
     return max(0, row[0])
+
+
+def _has_gaps(database: sqlite3.Connection) -> bool:
+    row: tuple[int] = database.execute("SELECT count(*) FROM history").fetchone()
+    return row[0] != _count(database)
