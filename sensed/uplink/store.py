@@ -87,17 +87,18 @@ class Store:
         """Return up to ``limit`` rows after ``after_row``, oldest first."""
         with self._guarded() as database:
             database.execute("BEGIN")  # one view of the file, whoever adds rows meanwhile
-            found: list[tuple[int, bytes]] = database.execute(
-                "SELECT id, payload FROM history WHERE id > ? ORDER BY id LIMIT ?",
+            # Text that a damaged row claims to be need not be UTF-8: it is not to be decoded.
+            found: list[tuple[int, bytes, str]] = database.execute(
+                "SELECT id, CAST(payload AS BLOB), typeof(payload) FROM history"
+                " WHERE id > ? ORDER BY id LIMIT ?",
                 (after_row, limit),
             ).fetchall()
             hidden = not found and _count(database, after_row)
-        numbers = [after_row, *(row for row, _ in found)]
+        numbers = [after_row, *(row for row, _, _ in found)]
         ascends = all(earlier < later for earlier, later in pairwise(numbers))
-        told = all(isinstance(payload, bytes) for _, payload in found)
-        if hidden or not ascends or not told:
+        if hidden or not ascends or any(kind != "blob" for _, _, kind in found):
             raise self._damaged()
-        return [Entry(row, payload) for row, payload in found]
+        return [Entry(row, payload) for row, payload, _ in found]
 
     def delete(self, up_to_row: int) -> bool:
         """Forget rows that have arrived; true when the last one took the file with it.
