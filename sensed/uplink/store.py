@@ -73,7 +73,7 @@ class Store:
                 "INSERT INTO history (payload) VALUES (?)", ((payload,) for payload in batch)
             )
             excess = max(0, _count(database) - self._most)
-            # So many too many have gathered only if the bound is another one, or by damage.
+            # More than a batch too many: the bound is a lower one now, or numbers are damaged.
             damaged = excess > len(batch) and _has_gaps(database)
             if excess and not damaged:
                 database.execute(
