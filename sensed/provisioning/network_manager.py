@@ -157,11 +157,12 @@ class NetworkManager:
         It does so when an agent comes, who might know a better one (``secret_agent_registered``
         in nm-policy.c), and else never, not even once the network has been joined.
         """
-        try:
-            await self._bus.call(NAME, f"{PATH}/AgentManager", f"{AGENTS}.Register", "s", "sensed")
-            await self._bus.call(NAME, f"{PATH}/AgentManager", f"{AGENTS}.Unregister")
-        except BusError as error:
-            _log.debug("bus_refused", detail=str(error))
+        # The second even after a first that was refused: one that came too late is there still.
+        for method, *arguments in (("Register", "s", "sensed"), ("Unregister",)):
+            try:
+                await self._bus.call(NAME, f"{PATH}/AgentManager", f"{AGENTS}.{method}", *arguments)
+            except BusError as error:
+                _log.debug("bus_refused", detail=str(error))
 
     async def look_around(self, device: str) -> None:
         """Begin to scan, unless the device is in use by now.

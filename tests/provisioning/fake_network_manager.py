@@ -73,6 +73,7 @@ class FakeNetworkManager(Peer):
         self.hostname = ""
         self.activated: list[str] = []
         self.agents: list[str] = []
+        self.registers_too_late = False
         self.blocked: set[str] = set()
         self._serial = 0
         self._points: dict[bytes, str] = {}
@@ -306,11 +307,18 @@ class FakeNetworkManager(Peer):
     def _register_agent(self, path: str, sender: str, name: str) -> Answer:
         assert path == f"{PATH}/AgentManager"
         assert len(name) >= 3
+        if sender in self.agents:
+            raise PeerError(f"{NM}.AgentManager.PermissionDenied", "already registered")
         self.agents.append(sender)
+        if self.registers_too_late:
+            self.registers_too_late = False
+            raise PeerError("org.freedesktop.DBus.Error.NoReply", "polkit takes its time")
         self.blocked.clear()
         return NOTHING
 
     def _unregister_agent(self, _path: str, sender: str) -> Answer:
+        if sender not in self.agents:
+            raise PeerError(f"{NM}.AgentManager.NotRegistered", "not registered")
         self.agents.remove(sender)
         return NOTHING
 

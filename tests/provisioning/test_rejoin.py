@@ -51,6 +51,13 @@ async def rejoining(joins: Joins) -> AsyncIterator[Rejoin]:
     await asyncio.wait([task])
 
 
+async def stays(rejoin: Rejoin, facts: NetworkFacts) -> None:
+    """Let it be so for ten hours; other facts change all the time."""
+    for _ in range(3600):
+        rejoin.look(facts)
+        await asyncio.sleep(10)
+
+
 def test_networkmanager_has_time_for_its_own_tries() -> None:
     async def main() -> None:
         joins = Joins()
@@ -70,10 +77,7 @@ def test_what_stays_idle_is_tried_in_turn_less_and_less_often() -> None:
         joins = Joins()
         joins.refuses = True
         async with rejoining(joins) as rejoin:
-            rejoin.look(IDLE)
-            for _ in range(3600):
-                await asyncio.sleep(10)
-                rejoin.look(IDLE)  # Other facts change all the time.
+            await stays(rejoin, IDLE)
         times_s = [at_s for at_s, _ in joins.asked]
         assert JOINING.first_s / 2 <= times_s[0] <= JOINING.first_s
         waits_s = [later - sooner for sooner, later in pairwise(times_s)]
@@ -106,10 +110,7 @@ def test_a_network_that_is_out_of_reach_is_looked_for_until_it_is_seen(*, refuse
         joins = Joins()
         joins.refuses = refuses
         async with rejoining(joins) as rejoin:
-            rejoin.look(AWAY)
-            for _ in range(3600):
-                await asyncio.sleep(10)
-                rejoin.look(AWAY)
+            await stays(rejoin, AWAY)
             rejoin.look(IDLE)
             before = len(joins.scans)
             await asyncio.sleep(3600)
