@@ -29,6 +29,8 @@ _KINDS: Final = {1: "ethernet", WIFI: "wifi", 5: "bluetooth", 8: "modem"}
 _LOOPBACK: Final = 32
 _USER_REQUESTED: Final = 39
 """NM_DEVICE_STATE_REASON_USER_REQUESTED."""
+_NO_SECRETS: Final = 7
+"""NM_DEVICE_STATE_REASON_NO_SECRETS: a handshake has failed and nobody has another password."""
 
 _WATCHED_BELOW: Final = ("/Devices", "/Settings", "/IP4Config", "/IP6Config")
 """Not /AccessPoint: their strengths change all the time."""
@@ -79,7 +81,8 @@ class NetworkFacts:
 
     ``wifi_blocked`` is a stable code for why Wi-Fi cannot be used: no-wifi, rfkill-hard,
     rfkill-soft, unavailable, unmanaged. ``left_idle`` is what could be joined at once and is
-    to be joined by itself; ``seeking`` are the devices that would join a saved network by
+    to be joined by itself; ``given_up`` is whether NetworkManager has taken the password of
+    one of these for wrong. ``seeking`` are the devices that would join a saved network by
     themselves if it were in reach. ``missing_permissions`` are polkit actions.
     """
 
@@ -89,6 +92,7 @@ class NetworkFacts:
     addresses: tuple[str, ...] = ()
     wifi_blocked: str | None = None
     left_idle: tuple[Reachable, ...] = ()
+    given_up: bool = False
     seeking: tuple[str, ...] = ()
     missing_permissions: tuple[str, ...] = ()
     may_rename_host: bool = False
@@ -125,6 +129,7 @@ class NetworkWatch:
         self._changed = asyncio.Event()
         self._wifi_profiles: dict[str, _WifiProfile] = {}
         self._stale: set[str] = set()
+        self._refused: set[str] = set()
         self._granted: dict[str, str] = {}
         self._granted_stale = True
 
@@ -164,6 +169,7 @@ class NetworkWatch:
 
     def _owner_changed(self, _owned: bool) -> None:  # noqa: FBT001 - the bus calls it by position
         self._wifi_profiles.clear()
+        self._refused.clear()
         self._granted_stale = True
         self._changed.set()
 
@@ -172,7 +178,17 @@ class NetworkWatch:
             self._stale.add(signal.path)
         if signal.member == "CheckPermissions":
             self._granted_stale = True
+        if signal.interface == DEVICE and signal.member == "StateChanged":
+            self._note_outcome(signal.path, signal.body)
         self._changed.set()
+
+    def _note_outcome(self, device: str, body: list[Any]) -> None:
+        """Note how an activation has ended: the device itself forgets it within a second."""
+        state, _, reason = body
+        if state == DeviceState.FAILED and reason == _NO_SECRETS:
+            self._refused.add(device)
+        elif state in (DeviceState.FAILED, DeviceState.ACTIVATED):
+            self._refused.discard(device)
 
     # -- reading ---------------------------------------------------------------------
 
@@ -199,6 +215,7 @@ class NetworkWatch:
             addresses=tuple(sorted({text for link in links for text in link.addresses})),
             wifi_blocked=_wifi_blocked(manager, [device for _, device in devices]),
             left_idle=left_idle,
+            given_up=any(reachable.device in self._refused for reachable in left_idle),
             seeking=_seeking(devices, profiles, {reachable.device for reachable in left_idle}),
             missing_permissions=tuple(a for a in ACTIONS if granted.get(a) != "yes"),
             may_rename_host=granted.get(HOSTNAME_ACTION) == "yes",

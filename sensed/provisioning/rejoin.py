@@ -26,6 +26,10 @@ JOINING: Final = Backoff(20.0, 600.0)
 """NetworkManager's own try comes first: it knows a network for in reach until a scan has ended,
 some five seconds, and joining what has gone costs longer than waiting for that."""
 
+GIVEN_UP: Final = Backoff(1.0, 1.0)
+"""Where NetworkManager will not try by itself there is nothing to wait for: one failed handshake
+says little of a password that was right before. A second one does: then it is JOINING's turn."""
+
 SEEKING: Final = Backoff(30.0, 30.0)
 """NetworkManager's first scans come sooner; later a router that is back is found within this."""
 
@@ -52,7 +56,9 @@ class Rejoin:
     def look(self, facts: NetworkFacts) -> None:
         """Note what has become of the network."""
         joined = any(link.kind == "wifi" for link in facts.active_links)
-        self._joining.look(facts.left_idle, anew=joined)
+        self._joining.look(
+            facts.left_idle, anew=joined, sooner=GIVEN_UP if facts.given_up else None
+        )
         self._seeking.look(() if facts.addresses else facts.seeking, anew=joined)
 
     async def run(self) -> None:
@@ -83,14 +89,19 @@ class _Repeated(Generic[_T]):
         self._due_s: float | None = None
         self._changed = asyncio.Event()
 
-    def look(self, wanted: Sequence[_T], *, anew: bool) -> None:
-        """Note what is wanted now, and whether to count from the beginning."""
+    def look(self, wanted: Sequence[_T], *, anew: bool, sooner: Backoff | None = None) -> None:
+        """Note what is wanted now, and whether to count from the beginning.
+
+        The first try waits for ``sooner`` at most, where there is one.
+        """
         if anew:
             self._tries = 0
         if not wanted:
             self._due_s = None
         elif self._due_s is None:
             self._due_s = self._now_s() + self._backoff.delay_s(self._tries)
+        if self._due_s is not None and sooner is not None and not self._tries:
+            self._due_s = min(self._due_s, self._now_s() + sooner.delay_s(0))
         self._wanted = wanted
         self._changed.set()
 

@@ -153,6 +153,33 @@ async def test_a_saved_network_in_reach_that_nobody_joins_is_left_idle(dbus: Dae
         await arrives(told, left_idle=())
 
 
+async def test_a_password_taken_for_wrong_is_remembered_until_the_next_outcome(
+    dbus: Daemon,
+) -> None:
+    async with network_manager(dbus) as manager, watching() as told:
+        home = manager.add_profile("home")
+        manager.reaches(home)
+        left = (Reachable(WLAN, home),)
+        await arrives(told, left_idle=left, given_up=False)
+        manager.set_state(WLAN, 120, 7)
+        manager.set_state(WLAN, 30)  # The device's own reason is gone with this.
+        await arrives(told, left_idle=left, given_up=True)
+        manager.set_state(WLAN, 40)
+        await arrives(told, left_idle=(), given_up=False)
+        manager.set_state(WLAN, 30)
+        await arrives(told, left_idle=left, given_up=True)
+        manager.set_state(WLAN, 120, 53)
+        manager.set_state(WLAN, 30)
+        await arrives(told, left_idle=left, given_up=False)
+        manager.set_state(WLAN, 120, 7)
+        manager.set_state(WLAN, 30)
+        await arrives(told, left_idle=left, given_up=True)
+        manager.set_state(WLAN, 100)
+        await arrives(told, left_idle=())
+        manager.set_state(WLAN, 30)
+        await arrives(told, left_idle=left, given_up=False)
+
+
 async def test_a_device_seeks_only_what_it_would_join_by_itself(dbus: Daemon) -> None:
     async with network_manager(dbus) as manager, watching() as told:
         await arrives(told, available=True, seeking=())

@@ -12,13 +12,14 @@ import pytest
 
 from sensed.provisioning.bus_objects import BusError
 from sensed.provisioning.network_watch import ActiveLink, NetworkFacts, Reachable
-from sensed.provisioning.rejoin import JOINING, SEEKING, Rejoin
+from sensed.provisioning.rejoin import GIVEN_UP, JOINING, SEEKING, Rejoin
 from tests.leds.clock import run_on_fake_clock
 
 HOME, CABIN = Reachable("/wlan0", "/home"), Reachable("/wlan0", "/cabin")
 NOTHING = NetworkFacts(available=True)
 AWAY = NetworkFacts(available=True, seeking=("/wlan0",))
 IDLE = NetworkFacts(available=True, left_idle=(HOME, CABIN))
+GIVEN_UP_IDLE = replace(IDLE, given_up=True)
 JOINED = NetworkFacts(available=True, active_links=(ActiveLink("wlan0", "wifi", ("10.0.0.2",)),))
 
 
@@ -100,6 +101,36 @@ def test_a_network_that_was_joined_starts_the_count_anew() -> None:
             rejoin.look(IDLE)
             await asyncio.sleep(JOINING.first_s)
             assert [wanted for _, wanted in joins.asked[before:]] == [HOME]
+
+    run_on_fake_clock(main())
+
+
+def test_the_first_handshake_that_fails_is_tried_again_at_once_and_the_next_is_not() -> None:
+    async def main() -> None:
+        joins = Joins()
+        loop = asyncio.get_running_loop()
+        async with rejoining(joins) as rejoin:
+            for tries in (1, 2):
+                since_s = loop.time()
+                while len(joins.asked) < tries:
+                    rejoin.look(GIVEN_UP_IDLE)  # The facts are told again at every change.
+                    await asyncio.sleep(0.1)
+                took_s = joins.asked[-1][0] - since_s
+                rejoin.look(NOTHING)
+                await asyncio.sleep(5)
+                if tries == 1:
+                    assert GIVEN_UP.first_s / 2 <= took_s <= GIVEN_UP.longest_s
+                else:
+                    assert took_s >= JOINING.first_s
+
+            rejoin.look(JOINED)
+            since_s = loop.time()
+            rejoin.look(IDLE)
+            await asyncio.sleep(2)
+            rejoin.look(GIVEN_UP_IDLE)
+            await asyncio.sleep(GIVEN_UP.longest_s)
+            assert len(joins.asked) == 3
+            assert joins.asked[-1][0] - since_s <= 2 + GIVEN_UP.longest_s
 
     run_on_fake_clock(main())
 
