@@ -57,7 +57,7 @@ async def find(longest_s: float, *, wanted: str | None = None) -> list[Found]:
 
     services = [encrypted.SERVICE_UUID, improv.SERVICE_UUID]
     with _told():
-        async with make_scanner(bleak, saw, services):
+        async with _scanning(make_scanner(bleak, saw, services)):
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(longest_s) as limit:
                     await changed.wait()
@@ -145,6 +145,21 @@ async def connected(found: Found) -> AsyncIterator[Link]:
         with contextlib.suppress(LinkLostError), _told():
             async with asyncio.timeout(_CALL_S):
                 await client.disconnect()
+
+
+@contextlib.asynccontextmanager
+async def _scanning(scanner: Any) -> AsyncIterator[None]:
+    """Scan while the context lasts. Raises LinkLostError."""
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            # A bus that is told to start BlueZ, and cannot, says so only after 25 s.
+            async with asyncio.timeout(_CALL_S):
+                await stack.enter_async_context(scanner)
+        except TimeoutError:
+            raise LinkLostError(
+                "Bluetooth does not answer here: systemctl status bluetooth tells why."
+            ) from None
+        yield
 
 
 def make_scanner(bleak: ModuleType, saw: Callable[[Any, Any], None], services: list[str]) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -228,6 +229,18 @@ async def test_without_a_system_bus_the_remedy_is_told(
     monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={tmp_path}/none")
     with pytest.raises(LinkLostError, match="apt install dbus bluez"):
         await find(0.1)
+
+
+async def test_a_bus_that_says_nothing_is_not_waited_for_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={tmp_path}/bus")
+    monkeypatch.setattr(link, "_CALL_S", 0.2)
+    with socket.socket(socket.AF_UNIX) as mute:
+        mute.bind(f"{tmp_path}/bus")
+        mute.listen()
+        with pytest.raises(LinkLostError, match="systemctl status bluetooth"):
+            await find(0.1)
 
 
 async def test_without_bleak_the_remedy_is_told(
