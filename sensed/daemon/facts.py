@@ -7,7 +7,6 @@ import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import fields, replace
-from statistics import median
 from typing import Final
 
 from sensed.status import Fact, Facts
@@ -69,7 +68,7 @@ class MeterWatch:
     """Judges whether the meter is heard, and if not, why. Sans-IO: time comes in.
 
     The deadline is 30 s until the meter's cadence is known, then three intervals
-    (median of the last gaps between valid lists). What was seen of octets and frames
+    (the upper median of the last gaps between valid lists). What was seen of octets and frames
     explains a silence for a while, and no longer.
     """
 
@@ -93,7 +92,8 @@ class MeterWatch:
     @property
     def interval_s(self) -> float | None:
         """The meter's usual interval between lists, once known."""
-        return median(self._gaps_s) if len(self._gaps_s) >= _GAPS_TO_KNOW else None
+        gaps_s = sorted(self._gaps_s)
+        return gaps_s[len(gaps_s) // 2] if len(gaps_s) >= _GAPS_TO_KNOW else None
 
     def port_opened(self) -> None:
         """Note that the adapter is there; after a loss only a valid list makes the fact hold."""

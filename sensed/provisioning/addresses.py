@@ -13,8 +13,6 @@ import socket
 from collections.abc import Callable
 from typing import Final
 
-import ifaddr
-
 from sensed.watchdog import GRACE_S
 
 # Multicast groups of rtnetlink(7).
@@ -93,6 +91,8 @@ def is_usable(text: str, *, loopback_counts: bool = False) -> bool:
 
 def usable_addresses(*, loopback_counts: bool = False) -> tuple[str, ...]:
     """Return the usable addresses that are there now."""
+    import ifaddr  # runs ldconfig to find the C library
+
     texts = {
         entry.ip if isinstance(entry.ip, str) else entry.ip[0]
         for adapter in ifaddr.get_adapters()
