@@ -10,14 +10,20 @@ from typing import Final
 _MODE: Final = 0o600
 
 
-def write_private(path: Path, octets: bytes) -> None:
-    """Replace ``path``; after a power cut it has the old or the new content. Raises OSError."""
+def write_private(path: Path, octets: bytes, *, owner: tuple[int, int] | None = None) -> None:
+    """Replace ``path``; after a power cut it has the old or the new content. Raises OSError.
+
+    ``owner`` is another user and group to give it to, where the file system has owners.
+    """
     fresh = path.with_name(path.name + ".new")
     with contextlib.suppress(FileNotFoundError):
         fresh.unlink()
     # A new file: whatever its mode or owner was before does not matter.
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, _MODE)
     with os.fdopen(descriptor, "wb") as file:
+        if owner is not None:
+            with contextlib.suppress(PermissionError):
+                os.fchown(descriptor, *owner)
         file.write(octets)
         file.flush()
         os.fsync(file.fileno())

@@ -97,7 +97,17 @@ def _write(target: str, text: str) -> None:
         return
     try:
         # Whoever reads it can set the device up.
-        write_private(Path(target), text.encode())
+        write_private(Path(target), text.encode(), owner=_caller())
     except OSError as error:
         raise ConfigError(f"{target}: cannot be written ({error.strerror}).") from None
     print(f"{target} is written; keep it as you keep a key.", file=sys.stderr)
+
+
+def _caller() -> tuple[int, int] | None:
+    """Return who has called sudo, which reading the code takes: they are to print the label."""
+    if os.geteuid() != 0:
+        return None
+    try:
+        return int(os.environ["SUDO_UID"]), int(os.environ["SUDO_GID"])
+    except (KeyError, ValueError):
+        return None

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -125,6 +126,33 @@ def test_without_a_page_there_is_a_code_and_no_qr_code_that_leads_nowhere(
         shown = capsys.readouterr()
         assert shown.out == ""
         assert "setup.page" in shown.err
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+@pytest.mark.parametrize(
+    ("sudo", "owner"),
+    [
+        ({"SUDO_UID": "1234", "SUDO_GID": "5678"}, (1234, 5678)),
+        ({"SUDO_UID": "root"}, (0, os.getegid())),
+        ({}, (0, os.getegid())),
+    ],
+)
+def test_under_sudo_files_belong_to_who_called_it(
+    folder: Path,
+    etc: str,
+    monkeypatch: pytest.MonkeyPatch,
+    sudo: dict[str, str],
+    owner: tuple[int, int],
+) -> None:
+    SetupState(folder, 0.0)
+    for name in ("SUDO_UID", "SUDO_GID"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in sudo.items():
+        monkeypatch.setenv(name, value)
+    label = folder / "label.svg"
+    assert main(["setup", "code", "--config", etc, "--label", str(label)]) == 0
+    there = label.stat()
+    assert (there.st_uid, there.st_gid, there.st_mode & 0o777) == (*owner, 0o600)
 
 
 def test_files_are_this_user_s_alone(
