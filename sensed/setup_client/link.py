@@ -150,16 +150,21 @@ async def connected(found: Found) -> AsyncIterator[Link]:
 @contextlib.asynccontextmanager
 async def _scanning(scanner: Any) -> AsyncIterator[None]:
     """Scan while the context lasts. Raises LinkLostError."""
-    async with contextlib.AsyncExitStack() as stack:
-        try:
-            # A bus that is told to start BlueZ, and cannot, says so only after 25 s.
-            async with asyncio.timeout(_CALL_S):
-                await stack.enter_async_context(scanner)
-        except TimeoutError:
-            raise LinkLostError(
-                "Bluetooth does not answer here: systemctl status bluetooth tells why."
-            ) from None
+    try:
+        # A bus that is told to start BlueZ, and cannot, says so only after 25 s.
+        async with asyncio.timeout(_CALL_S):
+            await scanner.start()
+    except TimeoutError:
+        raise LinkLostError(
+            "Bluetooth does not answer here: systemctl status bluetooth tells why."
+        ) from None
+    try:
         yield
+    finally:
+        # BlueZ ends a scan itself when who asked for it is gone.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_CALL_S):
+                await scanner.stop()
 
 
 def make_scanner(bleak: ModuleType, saw: Callable[[Any, Any], None], services: list[str]) -> Any:

@@ -22,7 +22,7 @@ from sensed.provisioning.improv import SERVICE_UUID as IMPROV
 from sensed.setup_client import LinkLostError, conversation, find, link
 from tests.provisioning.conftest import Daemon, running
 from tests.provisioning.test_encrypted import ENCRYPTED, Stage
-from tests.setup_client.radio import Air, on_air
+from tests.setup_client.radio import Air, Scanner, on_air
 from tests.waiting import until
 
 HERE = "AA:BB:CC:DD:EE:01"
@@ -221,6 +221,26 @@ async def test_a_link_that_breaks_is_told_at_once(stage: Stage, air: Air) -> Non
         with pytest.raises(LinkLostError, match="was lost"):
             async with conversation(device, stage.code) as talk:
                 await talk.ask("settings.set", cut, values={})
+
+
+async def test_a_scan_that_does_not_end_takes_nothing_from_what_was_found(
+    stage: Stage, air: Air, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = asyncio.Event()
+
+    async def stop(scanner: Scanner) -> None:
+        scanner._task.cancel()
+        asked.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Scanner, "stop", stop)
+    monkeypatch.setattr(link, "_CALL_S", 0.2)
+    async with running(stage.make().run()):
+        await stage.advertised(IMPROV)
+        async with asyncio.timeout(5):
+            found = await find(0.1)
+    assert [one.address for one in found] == list(air.devices)
+    assert asked.is_set()
 
 
 async def test_without_a_system_bus_the_remedy_is_told(
