@@ -40,7 +40,7 @@ def test_a_handshake_that_fails_is_not_the_end(
         access_point.has_password(access_point.password)
     took_s = _first_s(pi, _TRIES, start) - _first_s(pi, _GIVEN_UP, start)
     record_property("from the failed handshake to the next try, s", f"{took_s:.1f}")
-    assert took_s < _TRIED_WITHIN_S
+    assert 0 < took_s < _TRIED_WITHIN_S
     light.shows("active")
 
     # From now on NetworkManager joins it by itself again.
